@@ -1,0 +1,17 @@
+"""A model on disk: `config` says what it is, `vocabulary` numbers words, `store` reads and writes."""
+
+from ner_service.artifact.config import ArtifactConfig, NetworkConfig, VectorTableConfig
+from ner_service.artifact.store import Artifact, load_artifact, save_artifact, write_manifest
+from ner_service.artifact.vocabulary import VectorTable, Vocabulary
+
+__all__ = [
+    "Artifact",
+    "ArtifactConfig",
+    "NetworkConfig",
+    "VectorTable",
+    "VectorTableConfig",
+    "Vocabulary",
+    "load_artifact",
+    "save_artifact",
+    "write_manifest",
+]

@@ -1,0 +1,167 @@
+"""Words, characters and shapes to numbers; the pretrained vectors' table.
+
+The vector table is four flat arrays, so that it can be memory-mapped and shared by processes and
+costs nothing at start: words are found by a binary search for their 64-bit hash.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNKNOWN_ID = 0
+BOUNDARY_ID = 1
+_FIRST_ID = 2
+
+_DIGIT = re.compile(r"\d")
+_LONGEST_SHAPE = 8
+
+
+def lookup_forms(word: str) -> Iterator[str]:
+    """The forms under which a word's vector is looked up, best first.
+
+    As it stands, lower-cased, then both with digits folded to 0.
+    """
+    yield word
+    lowered = word.lower()
+    yield lowered
+    if any(character.isdigit() for character in word):
+        yield _DIGIT.sub("0", word)
+        yield _DIGIT.sub("0", lowered)
+
+
+def word_shape(word: str) -> str:
+    """A word's outline: runs of X (upper), x (lower), d (digit) and the signs between them.
+
+    `McDonald's` gives `XxXx'x`; only the first 8 places are kept.
+    """
+    outline = ""
+    for character in word:
+        if character.isupper():
+            sign = "X"
+        elif character.islower():
+            sign = "x"
+        elif character.isdigit():
+            sign = "d"
+        else:
+            sign = character if character.isascii() else "*"
+        if not outline.endswith(sign):
+            outline += sign
+            if len(outline) == _LONGEST_SHAPE:
+                break
+    return outline
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Known words, characters and shapes; each list in id order.
+
+    Ids of words and shapes: 0 is unknown, 1 the boundary between sentences, then the list.
+    Ids of characters: 0 is padding, 1 unknown, then the list.
+    """
+
+    words: tuple[str, ...]
+    characters: tuple[str, ...]
+    shapes: tuple[str, ...]
+    word_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    character_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+    shape_ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the look-up tables once."""
+        for name, entries in (
+            ("word_ids", self.words),
+            ("character_ids", self.characters),
+            ("shape_ids", self.shapes),
+        ):
+            ids = {entry: index for index, entry in enumerate(entries, start=_FIRST_ID)}
+            object.__setattr__(self, name, ids)
+
+    @property
+    def word_count(self) -> int:
+        """Length of a word's one-hot vector."""
+        return len(self.words) + _FIRST_ID
+
+    @property
+    def character_count(self) -> int:
+        """Number of character ids, padding and unknown among them."""
+        return len(self.characters) + _FIRST_ID
+
+    @property
+    def shape_count(self) -> int:
+        """Length of a shape's one-hot vector."""
+        return len(self.shapes) + _FIRST_ID
+
+
+def word_keys(words: Sequence[str]) -> NDArray[np.uint64]:
+    """64-bit keys of words, (N,).
+
+    A word outside a table of 300,000 meets a key in it by chance once in 6e13 words.
+    """
+    digests = b"".join(
+        blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest() for word in words
+    )
+    return np.frombuffer(digests, dtype="<u8")
+
+
+@dataclass(frozen=True, slots=True)
+class VectorTable:
+    """Pretrained vectors of R rows and width D, quantised row by row to int8.
+
+    Attributes:
+        keys: (V,) uint64, sorted hashes of the words.
+        rows: (V,) uint32, the row of each key; words may share a row.
+        values: (R, D) int8.
+        scales: (R,) float32; a row's vector is `values * scale`.
+    """
+
+    keys: NDArray[np.uint64]
+    rows: NDArray[np.uint32]
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self.values.shape[1])
+
+    @classmethod
+    def build(
+        cls, words: Sequence[str], rows: NDArray[np.integer], vectors: NDArray[np.floating]
+    ) -> "VectorTable":
+        """Quantise vectors (R, D); word i has `vectors[rows[i]]`."""
+        keys = word_keys(words)
+        keys, first = np.unique(keys, return_index=True)
+        full = vectors.astype(np.float32)
+        scales = (np.abs(full).max(axis=1, initial=0.0) / 127.0).astype(np.float32)
+        divisor = np.where(scales > 0, scales, 1.0)[:, None]
+        values = np.rint(full / divisor).astype(np.int8)
+        return cls(keys, rows[first].astype(np.uint32), values, scales)
+
+    def find(self, words: Sequence[str]) -> NDArray[np.int64]:
+        """Row of each word under the first of its forms that the table knows, else -1; (N,)."""
+        forms: list[str] = []
+        owners: list[int] = []
+        for index, word in enumerate(words):
+            for form in lookup_forms(word):
+                forms.append(form)
+                owners.append(index)
+        found = np.full(len(words), -1, dtype=np.int64)
+        if not forms:
+            return found
+        keys = word_keys(forms)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        hits = np.flatnonzero(self.keys[places] == keys)
+        # Backwards, so that the best form of a word is written last and stays.
+        found[np.asarray(owners)[hits[::-1]]] = self.rows[places[hits[::-1]]]
+        return found
+
+    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors of the given rows, (N, D); zero for -1."""
+        vectors: NDArray[np.float32] = self.values[rows].astype(np.float32)
+        vectors *= self.scales[rows][:, None]
+        vectors[rows < 0] = 0.0
+        return vectors
