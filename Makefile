@@ -1,0 +1,70 @@
+# Needs Python 3.11 or newer and make. Everything else is installed into $(VENV), at the versions
+# of constraints.txt.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+CONFIG ?= training/configs/conll2003.toml
+MODEL ?= models/conll2003
+CORPUS ?= ../shared/data/conll2003/eng.testb
+IMAGE ?= ner-service
+BASE_IMAGE ?= python:3.11-slim
+# More arguments for serve, test, train and evaluate: make train ARGS="--set data.path=FOLDER"
+ARGS ?=
+# Where the package index's torch is a CUDA build of several GB: the address of an index of CPU
+# wheels, searched as well. serve never needs it.
+TORCH_INDEX ?=
+
+BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format train evaluate image
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+serve: $(VENV)/.serving ## install what serving needs (no torch) and answer on PORT (8000)
+	exec $(BIN)/ner-service serve --port $(PORT) $(ARGS)
+
+test: $(VENV)/.development ## run every test, with coverage
+	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+check: $(VENV)/.development ## lint, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.development ## put the code into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: $(VENV)/.training ## train the model of CONFIG
+	$(BIN)/python -m training.train --config $(CONFIG) $(ARGS)
+
+evaluate: $(VENV)/.training ## score MODEL on CORPUS
+	$(BIN)/python -m training.evaluate --model $(MODEL) --corpus $(CORPUS) $(ARGS)
+
+image: ## build the container image IMAGE
+	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+# One environment that grows: serving, then training, then development. The stamps keep a command
+# from installing again what an earlier one has installed.
+# pip is the target since it comes last: a half-made environment is made again.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		f"Python 3.11 or newer is needed, PYTHON={sys.executable} is {sys.version.split()[0]}")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serving: pyproject.toml constraints.txt | $(BIN)/pip
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.training: $(VENV)/.serving
+	$(PIP_INSTALL) --editable '.[train]'
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.training
+	$(PIP_INSTALL) --editable '.[train,dev]'
+	@touch $@
