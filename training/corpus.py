@@ -1,0 +1,191 @@
+"""Any corpus as one kind of data set: the only thing that training and evaluation read.
+
+`load_corpus` takes a folder of column files, parquet or JSON lines, or a name on the Hugging Face
+Hub, and gives a `datasets.DatasetDict` with the splits `train`, `validation` and `test` (or some of
+them) and the fields `tokens`, `ner_tags` (as written in the source) and `document_id`.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict, Features, List, Value
+
+from ner_service.errors import ConfigError, CorpusError
+from ner_service.tags import Scheme, detect_scheme, split_tag, tag_inventory
+from training.documents import Document, Reading, Sentence
+from training.records import read_dataset
+from training.sources import (
+    SPLITS,
+    DataConfig,
+    SplitName,
+    found_files,
+    locate,
+    named_files,
+    read_file,
+    split_of,
+)
+
+__all__ = [
+    "SPLITS",
+    "Corpus",
+    "DataConfig",
+    "Document",
+    "Sentence",
+    "SplitName",
+    "iter_documents",
+    "load_corpus",
+    "load_split",
+]
+
+logger = logging.getLogger(__name__)
+
+_FEATURES = Features(
+    {
+        "tokens": List(Value("string")),
+        "ner_tags": List(Value("string")),
+        "document_id": Value("int64"),
+    }
+)
+_ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus, whatever it was read from.
+
+    Attributes:
+        splits: each with tokens, ner_tags and document_id, which rises from 0 within a split.
+        scheme: the scheme of the tags, over all splits.
+        documents_marked: whether every split says where its documents begin. Where one does not,
+            each sentence of it is a document.
+        labels: what the spans of all splits carry, sorted.
+        source: the folder, file or name on the Hub that was read.
+    """
+
+    splits: DatasetDict
+    scheme: Scheme
+    documents_marked: bool
+    labels: tuple[str, ...]
+    source: str
+
+
+def load_corpus(config: DataConfig) -> Corpus:
+    """Load every split that the source has.
+
+    Raises:
+        ConfigError: the files cannot be told apart, or a split's file is missing.
+        CorpusError: there is no such source, or it is broken; names the place.
+    """
+    source, path = locate(config)
+    if path is None:
+        if config.path != source:
+            logger.warning("%s does not exist, reading %s from the Hub", config.path, source)
+        return _assemble(_read_dataset(source, config, local=False), config, source)
+    if not path.is_dir():
+        raise ConfigError(f"data.path: expected a folder or a name on the Hub, got a file: {path}")
+    files = named_files(path, config) or found_files(path)
+    if files:
+        readings = {split: read_file(file, config) for split, file in files.items()}
+    else:
+        readings = _read_dataset(source, config, local=True)
+    return _assemble(readings, config, source)
+
+
+def load_split(
+    source: str | Path, *, split: SplitName = "test", config: DataConfig | None = None
+) -> Corpus:
+    """Load one split for evaluation: a file, whatever its name, or one of a folder or Hub name.
+
+    Args:
+        source: file, folder or name on the Hub.
+        split: which one of a folder or name; also what the only split of the result is called.
+        config: how to read; where it says to read from is not looked at.
+
+    Raises:
+        ConfigError: the files of a folder cannot be told apart.
+        CorpusError: there is no such source or split, or it is broken; names the place.
+    """
+    name = str(source)
+    config = replace(
+        config or DataConfig(path=name), path=name, hub=None, train=None, validation=None, test=None
+    )
+    path = Path(source)
+    if path.is_file():
+        return _assemble({split: read_file(path, config)}, config, name)
+    if path.is_dir() and split in (files := found_files(path)):
+        return _assemble({split: read_file(files[split], config)}, config, name)
+    corpus = load_corpus(config)
+    if split not in corpus.splits:
+        raise CorpusError(f"{name}: expected a split {split}, got {', '.join(corpus.splits)}")
+    return replace(corpus, splits=DatasetDict({split: corpus.splits[split]}))
+
+
+def iter_documents(split: Dataset) -> Iterator[Document]:
+    """Give the documents of a split one after the other, each a list of its sentences."""
+    rows = (row for batch in split.iter(batch_size=_ROWS_AT_ONCE) for row in _rows_of(batch))
+    for _, group in groupby(rows, key=lambda row: row[0]):
+        yield [sentence for _, sentence in group]
+
+
+def _rows_of(batch: Mapping[str, list[Any]]) -> Iterator[tuple[int, Sentence]]:
+    columns = (batch["document_id"], batch["tokens"], batch["ner_tags"])
+    for document, tokens, tags in zip(*columns, strict=True):
+        yield document, Sentence(tuple(tokens), tuple(tags))
+
+
+def _read_dataset(source: str, config: DataConfig, *, local: bool) -> dict[SplitName, Reading]:
+    readings: dict[SplitName, Reading] = {}
+    for name, reading in read_dataset(source, config.fields, local=local).items():
+        split = split_of(name)
+        if split is None or split in readings:
+            logger.warning("%s: the split %s is left out", source, name)
+        else:
+            readings[split] = reading
+    if not readings:
+        raise CorpusError(f"{source}: expected a split train, validation or test, got none")
+    return readings
+
+
+def _assemble(readings: dict[SplitName, Reading], config: DataConfig, source: str) -> Corpus:
+    ordered = {split: readings[split] for split in SPLITS if split in readings}
+    sentences = [
+        sentence.tags
+        for reading in ordered.values()
+        for document in reading.documents
+        for sentence in document
+    ]
+    tags = {tag for sentence in sentences for tag in sentence}
+    labels = tuple(sorted({split_tag(tag)[1] for tag in tags} - {""}))
+    scheme = config.scheme
+    if scheme is None:
+        try:
+            scheme = detect_scheme(sentences)
+        except ConfigError as error:
+            raise CorpusError(f"{source}: {error}") from None
+    if strangers := tags.difference(tag_inventory(labels, scheme)):
+        raise CorpusError(f"{source}: expected {scheme} tags, got {', '.join(sorted(strangers))}")
+    return Corpus(
+        splits=DatasetDict({split: _to_dataset(reading) for split, reading in ordered.items()}),
+        scheme=scheme,
+        documents_marked=all(reading.documents_marked for reading in ordered.values()),
+        labels=labels,
+        source=source,
+    )
+
+
+def _to_dataset(reading: Reading) -> Dataset:
+    rows = [
+        (number, sentence)
+        for number, document in enumerate(reading.documents)
+        for sentence in document
+    ]
+    columns = {
+        "tokens": [sentence.tokens for _, sentence in rows],
+        "ner_tags": [sentence.tags for _, sentence in rows],
+        "document_id": [number for number, _ in rows],
+    }
+    return Dataset.from_dict(columns, features=_FEATURES)
