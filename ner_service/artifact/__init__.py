@@ -1,4 +1,4 @@
-"""A model on disk: `config` says what it is, `vocabulary` numbers words, `store` reads and writes."""
+"""A model on disk: `config` what it is, `vocabulary` words to numbers, `store` files."""
 
 from ner_service.artifact.config import ArtifactConfig, NetworkConfig, VectorTableConfig
 from ner_service.artifact.store import Artifact, load_artifact, save_artifact, write_manifest

@@ -29,6 +29,7 @@ VOCABULARY = "vocabulary.json"
 WEIGHTS = "weights.safetensors"
 WORD_ENCODER = "word_encoder.onnx"
 SENTENCE_ENCODER = "sentence_encoder.onnx"
+SENTENCE_ENCODER_INT8 = "sentence_encoder.int8.onnx"
 MANIFEST = "manifest.json"
 REQUIRED = (CONFIG, VOCABULARY, WEIGHTS, WORD_ENCODER, SENTENCE_ENCODER)
 
@@ -145,11 +146,11 @@ def _check_manifest(path: Path) -> str:
     for name in REQUIRED:
         if name not in expected:
             raise ArtifactError(f"{manifest}: expected an entry for {name}")
-    for name in REQUIRED:
+    for name, digest in expected.items():
         file = path / name
         if not file.is_file():
             raise ArtifactError(f"{file}: expected this file, found none")
-        if _sha256(file) != expected[name]:
+        if _sha256(file) != digest:
             raise ArtifactError(f"{file}: altered or damaged, its SHA-256 is not the manifest's")
     return hashlib.sha256(raw).hexdigest()[:12]
 
@@ -193,7 +194,10 @@ def _map_safetensors(file: Path) -> dict[str, NDArray[Any]]:
             begin, end = entry["data_offsets"]
             dtype = np.dtype(_SAFETENSORS_TYPES[entry["dtype"]])
             shape = tuple(entry["shape"])
-            if not 0 <= begin <= end <= len(data) or math.prod(shape) * dtype.itemsize != end - begin:
+            if (
+                not 0 <= begin <= end <= len(data)
+                or math.prod(shape) * dtype.itemsize != end - begin
+            ):
                 raise ValueError(f"array {name} does not fit the file")
             arrays[name] = data[begin:end].view(dtype).reshape(shape).view(np.ndarray)
         return arrays

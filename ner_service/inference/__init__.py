@@ -1,0 +1,1 @@
+"""From words to spans: features, the two backends that run the network, decoding."""

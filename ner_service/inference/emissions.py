@@ -1,0 +1,64 @@
+"""Windows through the network, in batches of like length, to one long array of emissions."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_service.inference.backend import Backend
+from ner_service.text.windows import Window
+
+SLOTS_A_BATCH = 4096
+"""Padded slots read at once: enough to keep the cores busy, few enough to stay in their caches."""
+
+
+def compute_emissions(
+    backend: Backend,
+    matrix: NDArray[np.float32],
+    row_ids: NDArray[np.int32],
+    windows: Sequence[Window],
+    tag_count: int,
+) -> NDArray[np.float32]:
+    """Run every window and keep the emissions of the slots it answers for.
+
+    Args:
+        backend: runs the sentence encoder.
+        matrix: (R, word_width), word rows.
+        row_ids: (S,) row of each slot of all documents, one behind the other.
+        windows: over those slots; their kept ranges cover all slots once.
+        tag_count: K.
+
+    Returns:
+        (S, K).
+    """
+    emissions = np.empty((len(row_ids), tag_count), dtype=np.float32)
+    lengths = np.array([window.stop - window.start for window in windows], dtype=np.int64)
+    for chosen in batches_by_length(lengths, SLOTS_A_BATCH):
+        batch = [windows[index] for index in chosen]
+        batch_lengths = lengths[chosen]
+        starts = np.array([window.start for window in batch])
+        slots = slot_grid(starts, batch_lengths)  # (T, B)
+        output = backend.encode_sentences(matrix[row_ids[slots]], batch_lengths)
+        keep_from = np.array([window.keep_start for window in batch])
+        keep_to = np.array([window.keep_stop for window in batch])
+        steps = np.arange(len(slots))[:, None] + starts
+        kept = (steps >= keep_from) & (steps < keep_to)
+        emissions[slots[kept]] = output[kept]
+    return emissions
+
+
+def batches_by_length(lengths: NDArray[np.int64], slots: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of items, longest first, cut so that a padded batch has at most `slots` slots."""
+    order = np.argsort(-lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        size = max(1, slots // max(1, int(lengths[order[begin]])))
+        yield order[begin : begin + size]
+        begin += size
+
+
+def slot_grid(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Slot of each step of each range, (T, B); behind a range's end its last slot again."""
+    steps = np.arange(int(lengths.max()))[:, None]
+    grid: NDArray[np.int64] = starts + np.minimum(steps, lengths - 1)
+    return grid

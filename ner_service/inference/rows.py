@@ -1,0 +1,74 @@
+"""The bounded cache of word rows: everything below the recurrence, computed once a word."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_service.inference.backend import Backend
+from ner_service.inference.features import WordFeaturizer
+
+BOUNDARY_ROW = 0
+CAPACITY = 60_000
+_BATCH = 1024
+
+
+class WordRows:
+    """Rows of words by the words' text.
+
+    A row depends on its word alone, so the cache never changes an answer. When it would overflow
+    it is emptied: simpler than an order of eviction, and rare. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        featurizer: WordFeaturizer,
+        *,
+        width: int,
+        capacity: int = CAPACITY,
+    ) -> None:
+        """Hold up to `capacity` rows of `width` numbers."""
+        self._backend = backend
+        self._featurizer = featurizer
+        self._capacity = capacity
+        self._ids: dict[str, int] = {}
+        self.matrix = np.empty((capacity + 1, width), dtype=np.float32)
+        boundary = featurizer.boundary()
+        vectors = featurizer.vectors(boundary.vector_rows)
+        self.matrix[BOUNDARY_ROW] = backend.encode_words(boundary, vectors)[0]
+
+    def look_up(self, documents: Sequence[Sequence[str]]) -> list[NDArray[np.int32]]:
+        """Place in `matrix` of every word of each document, valid until the next call."""
+        known = self._ids
+        distinct = set(chain.from_iterable(documents))
+        missing = distinct.difference(known)
+        if len(known) + len(missing) > self._capacity:
+            known.clear()
+            missing = distinct
+            if len(missing) > len(self.matrix) - 1:
+                # More different words at once than the cache holds: this once it is larger.
+                self._grow(len(missing))
+        if missing:
+            self._add(list(missing))
+        place = known.__getitem__
+        return [
+            np.fromiter(map(place, words), dtype=np.int32, count=len(words)) for words in documents
+        ]
+
+    def _grow(self, capacity: int) -> None:
+        larger = np.empty((capacity + 1, self.matrix.shape[1]), dtype=np.float32)
+        larger[BOUNDARY_ROW] = self.matrix[BOUNDARY_ROW]
+        self.matrix = larger
+
+    def _add(self, words: list[str]) -> None:
+        first = len(self._ids) + 1
+        for begin in range(0, len(words), _BATCH):
+            batch = words[begin : begin + _BATCH]
+            features = self._featurizer.features(batch)
+            vectors = self._featurizer.vectors(features.vector_rows)
+            self.matrix[first + begin : first + begin + len(batch)] = self._backend.encode_words(
+                features, vectors
+            )
+        self._ids.update(zip(words, range(first, first + len(words)), strict=True))

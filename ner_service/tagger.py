@@ -1,0 +1,269 @@
+"""The whole way on one screen: text, tokens, windows, rows, emissions, decoding, entities."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_service.artifact import Artifact, load_artifact
+from ner_service.artifact.store import CONFIG
+from ner_service.artifact.vocabulary import UNKNOWN_ID
+from ner_service.entities import Entity, entities_from_spans
+from ner_service.errors import ConfigError, ModelNotFoundError
+from ner_service.inference.backend import Backend, BackendName, Precision
+from ner_service.inference.decoder import Decoder
+from ner_service.inference.emissions import compute_emissions
+from ner_service.inference.features import WordFeaturizer
+from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.tags import Span
+from ner_service.text.tokenizer import Tokens, tokenize
+from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window, lay_out, sentence_starts
+
+_PACKAGE = Path(__file__).parent
+_GPU_DEVICES = ("/dev/nvidia0", "/dev/dxg")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model says of itself; `tags` stand in the order of their ids."""
+
+    name: str
+    version: str
+    scheme: str
+    labels: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDocument:
+    """A text with its tokens and their layout, ready for the network."""
+
+    text: str
+    tokens: Tokens
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The answer for one text.
+
+    Attributes:
+        text: as it came.
+        entities: in the order of the text.
+        tokens: the text's tokens.
+        tag_ids: (tokens,) the id of each token's tag.
+    """
+
+    text: str
+    entities: tuple[Entity, ...]
+    tokens: Tokens
+    tag_ids: NDArray[np.int64]
+
+
+class Tagger:
+    """Finds names in texts with one loaded model.
+
+    What is found in a text depends on that text alone, not on its neighbours in a batch or on
+    what was tagged before. `prepare` may be called from any thread, the rest from one at a time.
+    """
+
+    def __init__(self, artifact: Artifact, backend: Backend) -> None:
+        """Put a model's parts together; most callers want `Tagger.load`."""
+        config = artifact.config
+        self.info = ModelInfo(
+            config.name, artifact.version, config.scheme, config.labels, config.tags
+        )
+        self._config = config
+        self._vocabulary = artifact.vocabulary
+        featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
+        self._backend = backend
+        self._rows = WordRows(backend, featurizer, width=config.network.word_width)
+        self._decoder = Decoder(artifact)
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | Path,
+        *,
+        backend: BackendName = "auto",
+        precision: Precision = "full",
+        threads: int | None = None,
+    ) -> "Tagger":
+        """Load a model by path or by name.
+
+        Args:
+            name_or_path: a model directory, or the name of one that `list_models` finds.
+            backend: `onnx`, `torch`, or `auto`: torch where it can use a GPU, else ONNX Runtime.
+            precision: `int8` is for bulk work; scores then depend a little on the batch.
+            threads: threads of the network, all cores if None.
+
+        Raises:
+            ModelNotFoundError: no such model.
+            ArtifactError: the model is damaged.
+            ConfigError: the model cannot be served that way.
+        """
+        path = resolve_model(name_or_path)
+        artifact = load_artifact(path)
+        return cls(artifact, make_backend(artifact, backend, precision, threads))
+
+    def tag(self, text: str) -> Document:
+        """Find the entities of one text."""
+        return self.tag_batch([text])[0]
+
+    def tag_batch(self, texts: Sequence[str]) -> list[Document]:
+        """Find the entities of each text."""
+        return self.tag_documents([self.prepare(text) for text in texts])
+
+    def tag_tokens(self, documents: Sequence[Sequence[str]]) -> list[Document]:
+        """Find the entities of documents that come as tokens, one sentence each.
+
+        Offsets point into the tokens joined by single spaces.
+        """
+        return self.tag_documents([self.prepare_tokens(words) for words in documents])
+
+    def prepare(self, text: str) -> PreparedDocument:
+        """Tokenise a text and lay its sentences out in windows."""
+        tokens = tokenize(text)
+        return self._laid_out(text, tokens, sentence_starts(text, tokens))
+
+    def prepare_tokens(
+        self, words: Sequence[str], starts: Sequence[int] | None = None
+    ) -> PreparedDocument:
+        """Take tokens as they are; `starts` are the tokens that open sentences, [0] if None."""
+        text, tokens = Tokens.from_words(words)
+        return self._laid_out(text, tokens, ([0] if words else []) if starts is None else starts)
+
+    def tag_documents(self, documents: Sequence[PreparedDocument]) -> list[Document]:
+        """Find the entities of prepared documents, raw and pre-tokenised ones mixed."""
+        first_slots = np.cumsum([0, *(len(document.layout.slots) for document in documents)])
+        windows, segments = [], []
+        for document, offset in zip(documents, first_slots.tolist(), strict=False):
+            windows += [_moved(window, offset) for window in document.layout.windows]
+            segments += [(a + offset, b + offset) for a, b in document.layout.segments]
+        row_ids, boundaries = self._slots(documents)
+        emissions = compute_emissions(
+            self._backend, self._rows.matrix, row_ids, windows, len(self.info.tags)
+        )
+        decoded = self._decoder.decode(emissions, segments, boundaries)
+        span_places = np.searchsorted(
+            [span.start_token for span in decoded.spans], first_slots
+        ).tolist()
+        answers = []
+        for index, document in enumerate(documents):
+            begin, end = int(first_slots[index]), int(first_slots[index + 1])
+            place = slice(span_places[index], span_places[index + 1])
+            slots = document.layout.slots
+            spans = [
+                Span(
+                    int(slots[span.start_token - begin]),
+                    int(slots[span.end_token - begin - 1]) + 1,
+                    span.label,
+                )
+                for span in decoded.spans[place]
+            ]
+            entities = entities_from_spans(
+                document.text, document.tokens, spans, decoded.scores[place]
+            )
+            tag_ids = decoded.tag_ids[begin:end][slots != BOUNDARY_SLOT]
+            answers.append(Document(document.text, entities, document.tokens, tag_ids))
+        return answers
+
+    def word_ids(self, words: Sequence[str]) -> list[int]:
+        """Position of the 1 in each word's one-hot vector, the unknown word's where it is none."""
+        lookup = self._vocabulary.word_ids.get
+        return [lookup(word, UNKNOWN_ID) for word in words]
+
+    def _laid_out(self, text: str, tokens: Tokens, starts: Sequence[int]) -> PreparedDocument:
+        layout = lay_out(
+            starts,
+            len(tokens),
+            window_tokens=self._config.window_tokens,
+            overlap=self._config.window_overlap,
+        )
+        return PreparedDocument(text, tokens, layout)
+
+    def _slots(
+        self, documents: Sequence[PreparedDocument]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Row and boundary mark of every slot of all documents, one behind the other."""
+        rows, marks = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=bool)]
+        word_rows = self._rows.look_up([document.tokens.texts for document in documents])
+        for document, places in zip(documents, word_rows, strict=True):
+            slots = document.layout.slots
+            is_boundary = slots == BOUNDARY_SLOT
+            if len(places):
+                rows.append(np.where(is_boundary, BOUNDARY_ROW, places[slots]))
+                marks.append(is_boundary)
+        return np.concatenate(rows), np.concatenate(marks)
+
+
+def make_backend(
+    artifact: Artifact, name: BackendName, precision: Precision, threads: int | None
+) -> Backend:
+    """The backend asked for; torch is imported only if it may be used."""
+    if name == "auto":
+        name = "torch" if _has_gpu() and precision == "full" else "onnx"
+    if name == "onnx":
+        from ner_service.inference.onnx_backend import OnnxBackend
+
+        return OnnxBackend(artifact.path, precision=precision, threads=threads)
+    if precision != "full":
+        raise ConfigError("precision int8: expected backend onnx, got torch")
+    try:
+        from ner_service.inference.torch_backend import TorchBackend
+    except ImportError:
+        raise ConfigError("backend torch: expected torch, install ner-service[torch]") from None
+    return TorchBackend(artifact, threads=threads)
+
+
+def model_folders() -> list[Path]:
+    """Folders that hold models: those of `NER_MODELS`, then the package's, then the checkout's."""
+    named = [Path(part) for part in os.environ.get("NER_MODELS", "").split(os.pathsep) if part]
+    return [*named, _PACKAGE / "_models", _PACKAGE.parent / "models"]
+
+
+def list_models() -> list[Path]:
+    """The model directories that can be loaded by name; of equal names the first."""
+    found: dict[str, Path] = {}
+    for folder in model_folders():
+        for config in sorted(folder.glob(f"*/{CONFIG}")):
+            found.setdefault(config.parent.name, config.parent)
+    return list(found.values())
+
+
+def resolve_model(name_or_path: str | Path) -> Path:
+    """The model directory of that path, or else of that name.
+
+    Raises:
+        ModelNotFoundError: there is neither.
+    """
+    path = Path(name_or_path)
+    if (path / CONFIG).is_file() or (path.is_dir() and path.is_absolute()):
+        return path
+    for folder in model_folders():
+        if (folder / path.name / CONFIG).is_file() and path.name == str(name_or_path):
+            return folder / path.name
+    looked = ", ".join(str(folder) for folder in model_folders())
+    raise ModelNotFoundError(f"expected a model directory or name, got {path}; looked in {looked}")
+
+
+def _has_gpu() -> bool:
+    # The device file is asked first: importing torch for nothing would cost seconds at start.
+    if not any(Path(device).exists() for device in _GPU_DEVICES) or find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _moved(window: Window, offset: int) -> Window:
+    return Window(
+        window.start + offset,
+        window.stop + offset,
+        window.keep_start + offset,
+        window.keep_stop + offset,
+    )
