@@ -1,0 +1,58 @@
+"""Entity-level scores: a predicted span counts if both its bounds and its label are right."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ner_service.tags import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Spans that are in the gold data, were predicted, and are in both."""
+
+    gold: int
+    predicted: int
+    correct: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted spans that are right; 0 if there are none."""
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the gold spans that were found; 0 if there are none."""
+        return self.correct / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 if both are."""
+        total = self.gold + self.predicted
+        return 2 * self.correct / total if total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Counts over all labels and label by label."""
+
+    overall: Counts
+    by_label: dict[str, Counts]
+
+
+def score_spans(gold: Iterable[Sequence[Span]], predicted: Iterable[Sequence[Span]]) -> Scores:
+    """Compare spans sentence by sentence (or text by text); micro-averaged."""
+    gold_counts: Counter[str] = Counter()
+    predicted_counts: Counter[str] = Counter()
+    correct_counts: Counter[str] = Counter()
+    for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+        gold_counts.update(span.label for span in gold_spans)
+        predicted_counts.update(span.label for span in predicted_spans)
+        correct_counts.update(span.label for span in set(gold_spans) & set(predicted_spans))
+    labels = sorted(gold_counts.keys() | predicted_counts.keys())
+    by_label = {
+        label: Counts(gold_counts[label], predicted_counts[label], correct_counts[label])
+        for label in labels
+    }
+    overall = Counts(gold_counts.total(), predicted_counts.total(), correct_counts.total())
+    return Scores(overall, by_label)

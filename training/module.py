@@ -1,0 +1,153 @@
+"""The Lightning module: loss, optimiser, schedule and development F1."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ner_service.artifact.config import ArtifactConfig
+from ner_service.artifact.vocabulary import Vocabulary
+from ner_service.inference.decoding import DecodingWeights, viterbi
+from ner_service.network import TaggerNetwork
+from ner_service.network.crf import force_boundaries
+from ner_service.tags import spans_from_tags
+from training.config import OptimiserConfig, TrainConfig
+from training.data import Batch
+from training.losses import cross_entropy_by_step
+from training.metrics import score_spans
+from training.vector_rows import TrainedVectors
+
+
+class TaggerModule(lightning.LightningModule):
+    """Trains a `TaggerNetwork` and the vectors that are trainable."""
+
+    def __init__(
+        self,
+        settings: TrainConfig,
+        config: ArtifactConfig,
+        vocabulary: Vocabulary,
+        vectors: Sequence[TrainedVectors],
+    ) -> None:
+        """Fresh weights; vectors come one set a table."""
+        super().__init__()
+        self.settings = settings
+        self.config = config
+        self.network = TaggerNetwork(
+            config, vocabulary, word_dropout=settings.word_dropout, dropout=settings.dropout
+        )
+        self.vectors = nn.ModuleList(vectors)
+        self._found: list[tuple[list[str], list[str]]] = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """A batch to emissions (B, T, K)."""
+        parts = [table(batch.vector_rows[:, i]) for i, table in enumerate(self.vectors)]
+        vectors = torch.cat(parts, dim=1) if parts else batch.words.vectors
+        words = batch.words._replace(vectors=vectors)
+        emissions: Tensor = self.network(words, batch.positions, batch.mask)
+        return emissions
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Negative log-likelihood, or cross-entropy summed over time, mean over windows.
+
+        Raises:
+            FloatingPointError: the loss is not finite; names the step.
+        """
+        emissions = self(batch)
+        if self.config.network.output == "crf":
+            losses = -self.network.crf.log_likelihood(
+                emissions, batch.tag_ids, batch.mask, batch.boundaries
+            )
+        else:
+            real = batch.mask & ~batch.boundaries
+            losses = cross_entropy_by_step(emissions, batch.tag_ids, real).sum(dim=1)
+        loss = losses.mean()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"step {self.global_step} (batch {batch_idx}): expected a finite loss, "
+                f"got {loss.item()}; try a smaller optimiser.learning_rate"
+            )
+        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=1)
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log the gradient's norm before it is clipped."""
+        del optimizer
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        norm = torch.linalg.vector_norm(
+            torch.stack([torch.linalg.vector_norm(g) for g in gradients])
+        )
+        self.log("gradient_norm", norm, on_step=True, on_epoch=True)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep gold and predicted tags of every sentence."""
+        del batch_idx
+        emissions = self(batch)
+        paths = decode_batch(self.network, emissions, batch)
+        tags = self.config.tags
+        gold_ids = batch.tag_ids.cpu().numpy()
+        real = (batch.mask & ~batch.boundaries).cpu().numpy()
+        for row in range(len(gold_ids)):
+            gold = [tags[i] for i in gold_ids[row][real[row]]]
+            predicted = [tags[i] for i in paths[row][real[row]]]
+            self._found.append((gold, predicted))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the development F1."""
+        scheme = self.config.scheme
+        scores = score_spans(
+            (spans_from_tags(gold, scheme) for gold, _ in self._found),
+            (spans_from_tags(predicted, scheme) for _, predicted in self._found),
+        )
+        self._found.clear()
+        self.log("dev_f1", scores.overall.f1, prog_bar=True, sync_dist=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The configured optimiser; warm-up, then a cosine, by step."""
+        settings = self.settings.optimiser
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimiser = make_optimiser(parameters, settings)
+        total = int(self.trainer.estimated_stepping_batches)
+        rise = max(1, round(settings.warmup * total))
+
+        def rate(step: int) -> float:
+            if step < rise:
+                return (step + 1) / rise
+            progress = min(1.0, (step - rise) / max(1, total - rise))
+            return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def make_optimiser(
+    parameters: Sequence[nn.Parameter], settings: OptimiserConfig
+) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, Adam or RMSprop."""
+    common: dict[str, Any] = {
+        "lr": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+    }
+    if settings.name == "adam":
+        return torch.optim.Adam(parameters, **common)
+    if settings.name == "rmsprop":
+        return torch.optim.RMSprop(parameters, momentum=settings.momentum, **common)
+    nesterov = settings.momentum > 0
+    return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=nesterov, **common)
+
+
+def decode_batch(network: TaggerNetwork, emissions: Tensor, batch: Batch) -> NDArray[Any]:
+    """Best legal paths (B, T), by the decoder that serves."""
+    weights = DecodingWeights(*(w.detach().cpu().numpy() for w in network.crf.legal_weights()))
+    lengths = batch.mask.sum(dim=1)
+    order = torch.argsort(lengths, descending=True, stable=True)
+    forced = force_boundaries(emissions.detach(), batch.boundaries)
+    scores = forced[order].transpose(0, 1).contiguous().cpu().numpy()
+    paths = viterbi(scores, lengths[order].cpu().numpy(), weights).T
+    restored = paths.copy()
+    restored[order.cpu().numpy()] = paths
+    return restored

@@ -1,0 +1,267 @@
+"""Train a tagger: `python -m training.train --config FILE [--set key=value]`."""
+
+import argparse
+import logging
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from ner_service.artifact import (
+    ArtifactConfig,
+    VectorTable,
+    VectorTableConfig,
+    Vocabulary,
+    save_artifact,
+)
+from ner_service.errors import ConfigError, NerError
+from ner_service.inference.features import WordFeaturizer
+from training.config import TrainConfig, load_config
+from training.corpus import Corpus, iter_documents, load_corpus
+from training.data import (
+    Augmentation,
+    Batch,
+    TrainingBatches,
+    TrainingWindow,
+    WordTypes,
+    make_batch,
+    make_windows,
+)
+from training.export import export_graphs, quantize_sentence_encoder
+from training.module import TaggerModule
+from training.vector_rows import TrainedVectors
+from training.vectors import PretrainedVectors, load_vectors
+from training.vocabulary import build_vocabulary
+
+logger = logging.getLogger("training")
+
+RUNS = Path("runs")
+_DEV_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """All that a run needs before its first step."""
+
+    config: ArtifactConfig
+    vocabulary: Vocabulary
+    vectors: dict[str, PretrainedVectors]
+    tables: dict[str, VectorTable]
+    types: WordTypes
+    train: list[TrainingWindow]
+    validation: list[TrainingWindow]
+
+
+class TrainingData(lightning.LightningDataModule):
+    """Gives the trainer its batches, those of training anew every epoch."""
+
+    def __init__(self, settings: TrainConfig, materials: Materials) -> None:
+        """Keep references."""
+        super().__init__()
+        self._settings, self._materials = settings, materials
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The batches of the epoch that begins."""
+        settings = self._settings
+        batches = TrainingBatches(
+            self._materials.train,
+            self._materials.types,
+            batch_windows=settings.batch_windows,
+            seed=settings.seed,
+            epoch=self.trainer.current_epoch if self.trainer is not None else 0,
+            augmentation=Augmentation(
+                lower=settings.lower,
+                upper=settings.upper,
+                title=settings.title,
+                word_dropout=settings.forget_word,
+                one_hot_dropout=settings.forget_one_hot,
+            ),
+        )
+        return DataLoader(batches, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Development windows, longest first, so that batches hold little padding."""
+        windows = sorted(self._materials.validation, key=lambda window: -len(window.types))
+        batches = [
+            make_batch(windows[begin : begin + _DEV_BATCH], self._materials.types)
+            for begin in range(0, len(windows), _DEV_BATCH)
+        ]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+
+def prepare(settings: TrainConfig, corpus: Corpus) -> Materials:
+    """Read vectors, number words and cut windows.
+
+    Raises:
+        ConfigError: a split is missing.
+    """
+    for split in ("train", "validation"):
+        if split not in corpus.splits:
+            raise ConfigError(f"{corpus.source}: expected a {split} split, got none")
+    documents = {name: list(iter_documents(split)) for name, split in corpus.splits.items()}
+    if not corpus.documents_marked:
+        logger.warning("%s marks no documents: each sentence is its own", corpus.source)
+    vocabulary = build_vocabulary(documents["train"], min_word_count=settings.min_word_count)
+    vectors = {v.name: load_vectors(v.path, limit=v.limit) for v in settings.vectors}
+    tables = {name: VectorTable.build(v.words, v.rows, v.vectors) for name, v in vectors.items()}
+    config = ArtifactConfig(
+        name=settings.name,
+        scheme=settings.scheme,
+        labels=corpus.labels,
+        window_tokens=settings.window_tokens,
+        window_overlap=settings.window_overlap,
+        vector_tables=tuple(
+            VectorTableConfig(name=name, words=len(table.keys), width=table.width)
+            for name, table in tables.items()
+        ),
+        network=replace(
+            settings.network,
+            vectors=settings.network.vectors and bool(tables),
+            vectors_width=sum(table.width for table in tables.values()),
+        ),
+    )
+    featurizer = WordFeaturizer(config.network, vocabulary, list(tables.values()))
+    used = [documents["train"], documents["validation"]]
+    words = [token for docs in used for doc in docs for s in doc for token in s.tokens]
+    types = WordTypes(words, featurizer)
+    train, validation = (
+        make_windows(
+            docs,
+            types,
+            config.tags,
+            source=corpus.scheme,
+            target=settings.scheme,
+            window_tokens=settings.window_tokens,
+        )
+        for docs in used
+    )
+    logger.info(
+        "%d training windows, %d development windows, %d words, %d word types",
+        len(train),
+        len(validation),
+        len(vocabulary.words),
+        len(types.ids),
+    )
+    return Materials(config, vocabulary, vectors, tables, types, train, validation)
+
+
+def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
+    """A module with fresh weights, a function of the seed."""
+    lightning.seed_everything(settings.seed, verbose=False)
+    rows = materials.types.features.vector_rows
+    trained = [
+        TrainedVectors(
+            materials.vectors[table.name].vectors, rows[:, index], trainable=table.trainable
+        )
+        for index, table in enumerate(settings.vectors)
+    ]
+    return TaggerModule(settings, materials.config, materials.vocabulary, trained)
+
+
+def fit(
+    settings: TrainConfig, materials: Materials, *, resume: bool = False, folder: Path | None = None
+) -> tuple[TaggerModule, Path]:
+    """Train and give the module with its best weights, and the folder of the run."""
+    folder = folder or RUNS / f"{settings.name}-seed{settings.seed}"
+    module = make_module(settings, materials)
+    checkpoint = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor="dev_f1",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [checkpoint, TQDMProgressBar(refresh_rate=20)]
+    if settings.optimiser.average_decay > 0:
+        callbacks.append(
+            EMAWeightAveraging(decay=settings.optimiser.average_decay, use_buffers=False)
+        )
+    if settings.patience is not None:
+        callbacks.append(EarlyStopping("dev_f1", mode="max", patience=settings.patience))
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=settings.epochs,
+        gradient_clip_val=settings.optimiser.clip_norm,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder, name="", version=""),
+        log_every_n_steps=50,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        deterministic=True,
+    )
+    last = folder / "last.ckpt"
+    trainer.fit(
+        module,
+        datamodule=TrainingData(settings, materials),
+        ckpt_path=last if resume and last.is_file() else None,
+        weights_only=False,
+    )
+    best = torch.load(checkpoint.best_model_path, weights_only=True)["state_dict"]
+    module.load_state_dict(best)
+    return module.eval(), folder
+
+
+def write_artifact(module: TaggerModule, materials: Materials, path: Path) -> None:
+    """Write the trained network as a model directory."""
+    tables = dict(materials.tables)
+    for name, trained in zip(tables, module.vectors, strict=True):
+        assert isinstance(trained, TrainedVectors)
+        source = materials.vectors[name]
+        if trained.table.weight.requires_grad:
+            vectors = source.vectors.astype(np.float32)
+            vectors[trained.rows] = trained.trained()
+            tables[name] = VectorTable.build(source.words, source.rows, vectors)
+    network = module.network.cpu()
+    save_artifact(
+        path,
+        config=module.config,
+        vocabulary=materials.vocabulary,
+        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
+        vector_tables=tables,
+        graphs=export_graphs(network, module.config),
+    )
+    quantize_sentence_encoder(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; 2 for a wrong configuration, 1 for a failure."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="TOML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        settings = load_config(options.config, options.set)
+        begun = time.monotonic()
+        materials = prepare(settings, load_corpus(settings.data))
+        module, _ = fit(settings, materials, resume=options.resume)
+        write_artifact(module, materials, Path(settings.output))
+        logger.info("%s written in %.0f s", settings.output, time.monotonic() - begun)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (NerError, FloatingPointError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
