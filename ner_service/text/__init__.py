@@ -1,0 +1,23 @@
+"""Text to tokens to windows, offsets intact.
+
+Read `tokenizer` first (str to `Tokens`), then `windows` (sentence ends, and the `Layout` that the
+network reads), then `offsets` (code points to UTF-16 units and bytes).
+"""
+
+from ner_service.text.offsets import OffsetUnit, convert_offsets, reject_lone_surrogates
+from ner_service.text.tokenizer import Token, Tokens, tokenize
+from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window, lay_out, sentence_starts
+
+__all__ = [
+    "BOUNDARY_SLOT",
+    "Layout",
+    "OffsetUnit",
+    "Token",
+    "Tokens",
+    "Window",
+    "convert_offsets",
+    "lay_out",
+    "reject_lone_surrogates",
+    "sentence_starts",
+    "tokenize",
+]
