@@ -33,7 +33,7 @@ def detokenize(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
         opening = bool(_OPENING.fullmatch(word))
         closing = bool(_CLOSING.fullmatch(word))
         if word == '"':
-            closing = word in open_quotes
+            closing = word in open_quotes or 0 < index == len(words) - 1
             opening = not closing
             open_quotes ^= {word}
         elif word == "'":

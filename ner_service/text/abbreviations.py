@@ -30,16 +30,15 @@ def _forms(words: str, *, upper: bool) -> set[str]:
 
 
 ALWAYS = frozenset(_forms(_TITLES, upper=True) | _forms(_CONNECTIVES, upper=False))
-MAY_END = frozenset(
-    _forms(f"{_COMPANIES} {_MONTHS}", upper=True) - {"MAR", "SR", "Mar"}
-    | _forms(f"{_PLACES} {_UNITS}", upper=False)
-)
+MONTHS = frozenset(_forms(_MONTHS, upper=True) - {"Mar", "MAR"})  # names of people too
+MAY_END = frozenset(_forms(_COMPANIES, upper=True) | _forms(f"{_PLACES} {_UNITS}", upper=False))
 
 # A capitalised word of this kind after "U.S." or "Inc." opens a sentence; names rarely hold one.
-STARTERS = frozenset(
-    "A After Also Although An And Another As At Because Before Both But By Despite During Each "
+_STARTERS = (
+    "After Also Although An And Another As At Because Before Both But By Despite During Each "
     "Earlier Even For From He Her His How However If In Instead It Its Last Later Many Meanwhile "
-    "More Most Mr. Mrs. My No Not On One Other Others Our She Since Some Still Such That The Their "
-    "Then There These They This Those Though Two Under Until We What When Where While Who Why "
-    "With Yesterday Yet You".split()
+    "More Most My Not On One Other Others Our She Since Some Still Such That The Their Then There "
+    "These They This Those Though Two Under Until We What When Where While Who Why With Yesterday "
+    "Yet You"
 )
+STARTERS = frozenset(_STARTERS.split())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from ner_service.errors import TextError
-from ner_service.text.abbreviations import ALWAYS, MAY_END, NUMBERED, STARTERS
+from ner_service.text.abbreviations import ALWAYS, MAY_END, MONTHS, NUMBERED, STARTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +102,20 @@ def _any_of(words: Iterable[str]) -> str:
 _LETTER = r"[^\W\d_]"
 _CHUNK = rf"[\w{_MARKS}]++"
 _CONTRACTION = r"['’](?:[sSdDmM]|ll|LL|re|RE|ve|VE)(?!\w)"
-# Where a full stop is the sentence's too: nothing follows, a blank line, or a new sentence.
+# Where a full stop is the sentence's too: before the end, a blank line or a word that opens one.
 _STOPS_HERE = (
-    r"(?=\.[\"'”’)\]]*+(?:\s*+\Z|[ \t]*+\r?\n(?:[ \t]*+\r?\n)|\s++(?:"
-    + _any_of(STARTERS - {"Mr.", "Mrs.", "A", "No"})
-    + r")\s))"
+    r"(?=\.[\"'”’)\]]*+(?:\s*+\Z|[ \t]*+\r?\n[ \t]*+\r?\n"
+    rf"|\s++(?:{_any_of(STARTERS)})\s))"
 )
+# So do company and place names when their line ends and the next does not begin in lower case.
+_STOPS_LINE = r"(?=\.[\"'”’)\]]*+[ \t]*+\r?\n[ \t]*+[A-Z\d\"'“‘*-])"
 _EMOJI_BASE = (
     "[\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff]"
 )
 _EMOJI = rf"{_EMOJI_BASE}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*+"
 
 _TOKEN = re.compile(
-    "("
+    r"(?!\s)("  # at a space, do not try them all
     # Most tokens: a plain word before a space, newline or comma; brackets, quotes, commas.
     r"[A-Za-z]++(?=[ \n,])|[,;\"()\[\]{}]"
     # Web and e-mail addresses, without the punctuation that ends their sentence.
@@ -124,7 +125,8 @@ _TOKEN = re.compile(
     rf"|{_LETTER}+(?=[nN]['’][tT](?!\w))|[nN]['’][tT](?!\w)|{_CONTRACTION}"
     # Abbreviations.
     rf"|(?:{_any_of(ALWAYS)})\."
-    rf"|(?:{_any_of(MAY_END)})(?:{_STOPS_HERE}|\.)"
+    rf"|(?:{_any_of(MAY_END)})(?:{_STOPS_HERE}|{_STOPS_LINE}|\.)"
+    rf"|(?:{_any_of(MONTHS)})(?:{_STOPS_HERE}|\.)"
     rf"|(?:{_any_of(NUMBERED)})\.(?=[ ]?\d)"
     # Numbered lists: "1. " opens a line.
     r"|(?m:^)\d{1,3}\.(?=[ \t])"

@@ -25,8 +25,8 @@ _NARROWEST_WRAP = 24
 _WRAPPED_SHARE = 0.5
 
 # Final punctuation, closing quotes and brackets (a space before them in tokenised text), a gap.
-_END = re.compile(r"[.!?…。！？]++(?:[ ]?[\"'”’)\]»])*+(?=\s)\s++")
-_NEWLINE = re.compile(r"[^\S\n]*+\n\s*+")
+_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]++(?:[ ]?[\"'”’)\]»])*+(?=\s)\s++")
+_NEWLINE = re.compile(r"\n\s*+")
 _OPENING = "\"'“‘«([`-–—*#$£€"
 
 
@@ -100,7 +100,7 @@ def _line_starts(text: str) -> list[int]:
     lines: list[tuple[int, int]] = []  # content of each line
     start = 0
     for found in breaks:
-        lines.append((start, found.start()))
+        lines.append((start, start + len(text[start : found.start()].rstrip())))
         start = found.end()
     lines.append((start, len(text)))
     width = _wrap_width(text, lines, breaks)
