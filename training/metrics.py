@@ -3,8 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from ner_service.tags import Span
+
+class Labelled(Protocol):
+    """A span of tokens or of code points; equal spans are equal values."""
+
+    @property
+    def label(self) -> str:
+        """What it carries."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,9 @@ class Scores:
     by_label: dict[str, Counts]
 
 
-def score_spans(gold: Iterable[Sequence[Span]], predicted: Iterable[Sequence[Span]]) -> Scores:
+def score_spans(
+    gold: Iterable[Sequence[Labelled]], predicted: Iterable[Sequence[Labelled]]
+) -> Scores:
     """Compare spans sentence by sentence (or text by text); micro-averaged."""
     gold_counts: Counter[str] = Counter()
     predicted_counts: Counter[str] = Counter()
