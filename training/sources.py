@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
+
+from pydantic import ConfigDict
 
 from ner_service.errors import ConfigError, CorpusError
 from ner_service.tags import SCHEMES, Scheme
@@ -46,6 +48,9 @@ class DataConfig:
             `document_id` where there is one.
         tag_names: names of numeric tags where the source does not give them, in order from 0.
     """
+
+    # Configuration files come through pydantic: a misspelt setting is an error.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     path: str
     hub: str | None = None
