@@ -21,7 +21,7 @@ from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.tags import Span
 from ner_service.text.tokenizer import Tokens, tokenize
-from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window, lay_out, sentence_starts
+from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
 
 _PACKAGE = Path(__file__).parent
 _GPU_DEVICES = ("/dev/nvidia0", "/dev/dxg")
@@ -142,7 +142,7 @@ class Tagger:
         first_slots = np.cumsum([0, *(len(document.layout.slots) for document in documents)])
         windows, segments = [], []
         for document, offset in zip(documents, first_slots.tolist(), strict=False):
-            windows += [_moved(window, offset) for window in document.layout.windows]
+            windows += [window.moved(offset) for window in document.layout.windows]
             segments += [(a + offset, b + offset) for a, b in document.layout.segments]
         row_ids, boundaries = self._slots(documents)
         emissions = compute_emissions(
@@ -258,12 +258,3 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _moved(window: Window, offset: int) -> Window:
-    return Window(
-        window.start + offset,
-        window.stop + offset,
-        window.keep_start + offset,
-        window.keep_stop + offset,
-    )

@@ -24,6 +24,7 @@ class VectorsConfig:
         path: a text file, a `.gz` of one, or a folder with `words.txt` and `vectors.npy`.
         limit: how many of the first words to take.
         trainable: adjust the vectors of the training set's words.
+        rms: scale the table as a whole to this root mean square, so that no table drowns another.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -32,6 +33,7 @@ class VectorsConfig:
     path: str
     limit: Annotated[int, Field(ge=1)] | None = None
     trainable: bool = False
+    rms: Annotated[float, Field(gt=0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,11 @@ class TrainConfig:
         epochs: at most so many passes over the training set.
         patience: stop after so many epochs without a better development F1; None never stops.
         batch_windows: windows a step.
+        teacher_windows: windows a teacher labelled that are added to each epoch's gold ones.
         min_word_count: how often a word occurs to have a place in the one-hot vector.
         word_dropout: of the features of a word's inputs.
-        dropout: of the recurrence's inputs and states, one mask a window.
+        row_dropout: of the recurrence's inputs, one mask a window.
+        state_dropout: of its states, likewise.
         lower, upper, title: share of windows that are seen lower-cased, upper-cased, capitalised.
         forget_word: share of words that lose one-hot and vectors.
         forget_one_hot: share of words that lose the one-hot input alone.
@@ -88,11 +92,13 @@ class TrainConfig:
     epochs: Annotated[int, Field(ge=1)] = 25
     patience: Annotated[int, Field(ge=1)] | None = None
     batch_windows: Annotated[int, Field(ge=1)] = 4
+    teacher_windows: Annotated[int, Field(ge=0)] = 0
     window_tokens: Annotated[int, Field(ge=4)] = 100
     window_overlap: Annotated[int, Field(ge=0)] = 24
     min_word_count: Annotated[int, Field(ge=1)] = 1
     word_dropout: Chance = 0.2
-    dropout: Chance = 0.5
+    row_dropout: Chance = 0.5
+    state_dropout: Chance = 0.5
     lower: Chance = 0.0
     upper: Chance = 0.0
     title: Chance = 0.0

@@ -1,7 +1,8 @@
 """Documents to batches of windows; words become columns of numbers once, as in serving."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,15 +41,34 @@ class Augmentation:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingWindow:
-    """One window: word types (T,) and tag ids (T,), the boundary slots among them."""
+class SoftTags:
+    """What a teacher believes of one window.
 
-    types: NDArray[np.int64]
-    tag_ids: NDArray[np.int64]
+    Attributes:
+        marginals: (T, K), probability of each slot's tag.
+        moves: (K, K), expected number of each transition.
+    """
+
+    marginals: NDArray[np.floating]
+    moves: NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingWindow:
+    """One window, the boundary slots among its T.
+
+    Attributes:
+        types: (T,) word types.
+        tag_ids: (T,) the gold tags, or the teacher's best guess.
+        soft: the teacher's beliefs, None where the tags are gold.
+    """
+
+    types: NDArray[np.int64]
+    tag_ids: NDArray[np.int64]
+    soft: SoftTags | None = None
+
+
+class Batch(NamedTuple):
     """Distinct words of some windows and where they stand.
 
     Attributes:
@@ -58,6 +78,8 @@ class Batch:
         mask: (B, T) bool, True for real slots.
         boundaries: (B, T) bool, True between sentences.
         tag_ids: (B, T) int64.
+        marginals: (B, T, K) and
+        moves: (B, K, K), as in `SoftTags`; None in a batch of gold windows.
     """
 
     words: WordInputs
@@ -66,16 +88,28 @@ class Batch:
     mask: Tensor
     boundaries: Tensor
     tag_ids: Tensor
+    marginals: Tensor | None = None
+    moves: Tensor | None = None
 
 
 class WordTypes:
     """All distinct words of a corpus and their cased variants, as columns."""
 
-    def __init__(self, words: Sequence[str], featurizer: WordFeaturizer) -> None:
-        """Number the words from 1; 0 is the boundary."""
-        distinct = dict.fromkeys(words)
-        for word in words:
-            distinct.update(dict.fromkeys((word.lower(), word.upper(), word.capitalize())))
+    def __init__(
+        self, trained: Sequence[str], others: Sequence[str], featurizer: WordFeaturizer
+    ) -> None:
+        """Number the words from 1; 0 is the boundary.
+
+        `trained` are the words whose vectors may be adjusted; they come first.
+        """
+        distinct: dict[str, None] = {}
+        for words in (trained, others):
+            for word in dict.fromkeys(words):
+                distinct.update(
+                    dict.fromkeys((word, word.lower(), word.upper(), word.capitalize()))
+                )
+            if words is trained:
+                self.trained_count = len(distinct) + 1
         self.ids = {word: index for index, word in enumerate(distinct, start=1)}
         self.features = _joined(featurizer.boundary(), featurizer.features(list(distinct)))
         self.lower = self._variants(str.lower)
@@ -120,7 +154,8 @@ def make_windows(
 class TrainingBatches(Dataset[Batch]):
     """The batches of one epoch, each a function of seed, epoch and its index alone.
 
-    So a resumed run sees what an uninterrupted one would have seen.
+    So a resumed run sees what an uninterrupted one would have seen. Windows that a teacher
+    labelled are drawn anew each epoch, `teacher_windows` of them.
     """
 
     def __init__(
@@ -128,15 +163,20 @@ class TrainingBatches(Dataset[Batch]):
         windows: Sequence[TrainingWindow],
         types: WordTypes,
         *,
+        teacher: Sequence[TrainingWindow] = (),
+        teacher_windows: int = 0,
         batch_windows: int,
         seed: int,
         epoch: int,
         augmentation: Augmentation,
     ) -> None:
         """Shuffle the windows of the epoch."""
-        self._windows, self._types, self._size = windows, types, batch_windows
+        self._types, self._size = types, batch_windows
         self._key, self._augmentation = (seed, epoch), augmentation
-        self._order = np.random.default_rng(self._key).permutation(len(windows))
+        random = np.random.default_rng(self._key)
+        drawn = random.permutation(len(teacher))[:teacher_windows]
+        self._windows = [*windows, *(teacher[index] for index in drawn)]
+        self._order = random.permutation(len(self._windows))
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -149,7 +189,7 @@ class TrainingBatches(Dataset[Batch]):
         random = np.random.default_rng((*self._key, index))
         chosen = self._order[index * self._size : (index + 1) * self._size]
         windows = [
-            TrainingWindow(self._recased(window.types, random.random()), window.tag_ids)
+            replace(window, types=self._recased(window.types, random.random()))
             for window in (self._windows[place] for place in chosen)
         ]
         batch = make_batch(windows, self._types)
@@ -199,7 +239,29 @@ def make_batch(windows: Sequence[TrainingWindow], types: WordTypes) -> Batch:
         torch.from_numpy(mask),
         torch.from_numpy(mask & (slots == BOUNDARY_TYPE)),
         torch.from_numpy(tag_ids),
+        *_soft_tags(windows, shape[1]),
     )
+
+
+def _soft_tags(
+    windows: Sequence[TrainingWindow], longest: int
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """Beliefs of a batch, with 0 and 1 for gold windows; None if all windows are gold."""
+    known = [window.soft for window in windows if window.soft is not None]
+    if not known:
+        return None, None
+    tag_count = known[0].moves.shape[0]
+    marginals = np.zeros((len(windows), longest, tag_count), dtype=np.float32)
+    moves = np.zeros((len(windows), tag_count, tag_count), dtype=np.float32)
+    for row, window in enumerate(windows):
+        length = len(window.types)
+        if window.soft is not None:
+            marginals[row, :length] = window.soft.marginals
+            moves[row] = window.soft.moves
+        else:
+            marginals[row, np.arange(length), window.tag_ids] = 1.0
+            np.add.at(moves[row], (window.tag_ids[:-1], window.tag_ids[1:]), 1.0)
+    return torch.from_numpy(marginals), torch.from_numpy(moves)
 
 
 def _joined(first: WordFeatures, second: WordFeatures) -> WordFeatures:

@@ -1,7 +1,10 @@
-"""Cross-entropy over time steps."""
+"""Losses: cross-entropy over time steps, and of a CRF against a teacher."""
 
 import torch
 from torch import Tensor
+
+from ner_service.network import CRF
+from ner_service.network.crf import force_boundaries
 
 
 def cross_entropy_by_step(emissions: Tensor, tag_ids: Tensor, mask: Tensor) -> Tensor:
@@ -21,3 +24,42 @@ def cross_entropy_by_step(emissions: Tensor, tag_ids: Tensor, mask: Tensor) -> T
     log_probabilities = torch.log_softmax(emissions, dim=2)
     losses = -log_probabilities.gather(2, tag_ids.unsqueeze(2)).squeeze(2)
     return losses * mask
+
+
+def distillation_loss(
+    crf: CRF,
+    emissions: Tensor,
+    mask: Tensor,
+    boundaries: Tensor,
+    *,
+    marginals: Tensor,
+    moves: Tensor,
+) -> Tensor:
+    """Cross-entropy of a CRF against a distribution over paths that is known by its marginals.
+
+    -sum_y q(y) log p(y) = log Z - sum_t q(y_t) e_t - sum_t q(y_t, y_t+1) transitions - ends: the
+    score of a path is a sum over its parts, so the teacher's marginals of the parts are all that
+    is needed (Wang et al. 2021, "Structural Knowledge Distillation", section 3.2). With a gold
+    path's 0 and 1 as marginals it is the negative log-likelihood.
+
+    Args:
+        crf: the student's.
+        emissions: (B, T, K) the student's.
+        mask: (B, T) bool, True for real slots, which come first.
+        boundaries: (B, T) bool, True between sentences.
+        marginals: (B, T, K) q of each slot's tag, zero at padding.
+        moves: (B, K, K) expected number of each transition under q.
+
+    Returns:
+        (B,).
+    """
+    emissions = force_boundaries(emissions, boundaries)
+    transitions, start, end = crf.legal_weights()
+    rows = torch.arange(len(mask), device=mask.device)
+    expected = (
+        (marginals * emissions).sum(dim=(1, 2))
+        + (moves * transitions).sum(dim=(1, 2))
+        + marginals[:, 0] @ start
+        + marginals[rows, mask.sum(dim=1) - 1] @ end
+    )
+    return crf.log_partition(emissions, mask) - expected

@@ -18,7 +18,7 @@ from ner_service.network.crf import force_boundaries
 from ner_service.tags import spans_from_tags
 from training.config import OptimiserConfig, TrainConfig
 from training.data import Batch
-from training.losses import cross_entropy_by_step
+from training.losses import cross_entropy_by_step, distillation_loss
 from training.metrics import score_spans
 from training.vector_rows import TrainedVectors
 
@@ -38,7 +38,11 @@ class TaggerModule(lightning.LightningModule):
         self.settings = settings
         self.config = config
         self.network = TaggerNetwork(
-            config, vocabulary, word_dropout=settings.word_dropout, dropout=settings.dropout
+            config,
+            vocabulary,
+            word_dropout=settings.word_dropout,
+            row_dropout=settings.row_dropout,
+            state_dropout=settings.state_dropout,
         )
         self.vectors = nn.ModuleList(vectors)
         self._found: list[tuple[list[str], list[str]]] = []
@@ -58,7 +62,17 @@ class TaggerModule(lightning.LightningModule):
             FloatingPointError: the loss is not finite; names the step.
         """
         emissions = self(batch)
-        if self.config.network.output == "crf":
+        crf_output = self.config.network.output == "crf"
+        if crf_output and batch.marginals is not None and batch.moves is not None:
+            losses = distillation_loss(
+                self.network.crf,
+                emissions,
+                batch.mask,
+                batch.boundaries,
+                marginals=batch.marginals,
+                moves=batch.moves,
+            )
+        elif crf_output:
             losses = -self.network.crf.log_likelihood(
                 emissions, batch.tag_ids, batch.mask, batch.boundaries
             )
@@ -74,13 +88,16 @@ class TaggerModule(lightning.LightningModule):
         self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=1)
         return loss
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Log the gradient's norm before it is clipped."""
-        del optimizer
-        gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        norm = torch.linalg.vector_norm(
-            torch.stack([torch.linalg.vector_norm(g) for g in gradients])
-        )
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by norm, if asked to, and log the norm before."""
+        del optimizer, gradient_clip_algorithm
+        limit = math.inf if gradient_clip_val is None else gradient_clip_val
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), limit)
         self.log("gradient_norm", norm, on_step=True, on_epoch=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from training.data import (
 )
 from training.export import export_graphs, quantize_sentence_encoder
 from training.module import TaggerModule
+from training.teacher import LabelledWindow
 from training.vector_rows import TrainedVectors
 from training.vectors import PretrainedVectors, load_vectors
 from training.vocabulary import build_vocabulary
@@ -50,6 +52,8 @@ logger = logging.getLogger("training")
 
 RUNS = Path("runs")
 _DEV_BATCH = 32
+_AVERAGE_EVERY = 4
+"""Steps between updates of the averaged weights: each costs a pass over all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Materials:
     types: WordTypes
     train: list[TrainingWindow]
     validation: list[TrainingWindow]
+    teacher: list[TrainingWindow]
 
 
 class TrainingData(lightning.LightningDataModule):
@@ -79,6 +84,8 @@ class TrainingData(lightning.LightningDataModule):
         batches = TrainingBatches(
             self._materials.train,
             self._materials.types,
+            teacher=self._materials.teacher,
+            teacher_windows=settings.teacher_windows,
             batch_windows=settings.batch_windows,
             seed=settings.seed,
             epoch=self.trainer.current_epoch if self.trainer is not None else 0,
@@ -102,8 +109,10 @@ class TrainingData(lightning.LightningDataModule):
         return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
 
 
-def prepare(settings: TrainConfig, corpus: Corpus) -> Materials:
-    """Read vectors, number words and cut windows.
+def prepare(
+    settings: TrainConfig, corpus: Corpus, labelled: Sequence[LabelledWindow] = ()
+) -> Materials:
+    """Read vectors, number words and cut windows; `labelled` are a teacher's.
 
     Raises:
         ConfigError: a split is missing.
@@ -115,7 +124,9 @@ def prepare(settings: TrainConfig, corpus: Corpus) -> Materials:
     if not corpus.documents_marked:
         logger.warning("%s marks no documents: each sentence is its own", corpus.source)
     vocabulary = build_vocabulary(documents["train"], min_word_count=settings.min_word_count)
-    vectors = {v.name: load_vectors(v.path, limit=v.limit) for v in settings.vectors}
+    vectors = {
+        v.name: _scaled(load_vectors(v.path, limit=v.limit), v.rms) for v in settings.vectors
+    }
     tables = {name: VectorTable.build(v.words, v.rows, v.vectors) for name, v in vectors.items()}
     config = ArtifactConfig(
         name=settings.name,
@@ -135,8 +146,9 @@ def prepare(settings: TrainConfig, corpus: Corpus) -> Materials:
     )
     featurizer = WordFeaturizer(config.network, vocabulary, list(tables.values()))
     used = [documents["train"], documents["validation"]]
-    words = [token for docs in used for doc in docs for s in doc for token in s.tokens]
-    types = WordTypes(words, featurizer)
+    words = [[token for doc in docs for s in doc for token in s.tokens] for docs in used]
+    words[1] += [word for window in labelled for word in window.words if word is not None]
+    types = WordTypes(words[0], words[1], featurizer)
     train, validation = (
         make_windows(
             docs,
@@ -155,7 +167,15 @@ def prepare(settings: TrainConfig, corpus: Corpus) -> Materials:
         len(vocabulary.words),
         len(types.ids),
     )
-    return Materials(config, vocabulary, vectors, tables, types, train, validation)
+    teacher = [window.numbered(types) for window in labelled]
+    return Materials(config, vocabulary, vectors, tables, types, train, validation, teacher)
+
+
+def _scaled(vectors: PretrainedVectors, rms: float | None) -> PretrainedVectors:
+    if rms is None:
+        return vectors
+    factor = rms / np.sqrt(np.mean(np.square(vectors.vectors, dtype=np.float64)))
+    return replace(vectors, vectors=(vectors.vectors * factor).astype(np.float32))
 
 
 def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
@@ -164,7 +184,9 @@ def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
     rows = materials.types.features.vector_rows
     trained = [
         TrainedVectors(
-            materials.vectors[table.name].vectors, rows[:, index], trainable=table.trainable
+            materials.vectors[table.name].vectors,
+            trainable=rows[: materials.types.trained_count if table.trainable else 0, index],
+            fixed=rows[:, index],
         )
         for index, table in enumerate(settings.vectors)
     ]
@@ -188,7 +210,11 @@ def fit(
     callbacks: list[Callback] = [checkpoint, TQDMProgressBar(refresh_rate=20)]
     if settings.optimiser.average_decay > 0:
         callbacks.append(
-            EMAWeightAveraging(decay=settings.optimiser.average_decay, use_buffers=False)
+            EMAWeightAveraging(
+                decay=settings.optimiser.average_decay**_AVERAGE_EVERY,
+                update_every_n_steps=_AVERAGE_EVERY,
+                use_buffers=False,
+            )
         )
     if settings.patience is not None:
         callbacks.append(EarlyStopping("dev_f1", mode="max", patience=settings.patience))
@@ -223,7 +249,7 @@ def write_artifact(module: TaggerModule, materials: Materials, path: Path) -> No
     for name, trained in zip(tables, module.vectors, strict=True):
         assert isinstance(trained, TrainedVectors)
         source = materials.vectors[name]
-        if trained.table.weight.requires_grad:
+        if len(trained.rows):
             vectors = source.vectors.astype(np.float32)
             vectors[trained.rows] = trained.trained()
             tables[name] = VectorTable.build(source.words, source.rows, vectors)
@@ -239,21 +265,22 @@ def write_artifact(module: TaggerModule, materials: Materials, path: Path) -> No
     quantize_sentence_encoder(path)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 2 for a wrong configuration, 1 for a failure."""
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="TOML file")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    options = parser.parse_args(arguments)
+def run(
+    settings: TrainConfig, *, labelled: Sequence[LabelledWindow] = (), resume: bool = False
+) -> None:
+    """The whole way from a configuration to an artifact."""
+    begun = time.monotonic()
+    materials = prepare(settings, load_corpus(settings.data), labelled)
+    module, _ = fit(settings, materials, resume=resume)
+    write_artifact(module, materials, Path(settings.output))
+    logger.info("%s written in %.0f s", settings.output, time.monotonic() - begun)
+
+
+def run_command(work: Callable[[], None]) -> int:
+    """Do the work; errors in one line on stderr: 2 for a wrong configuration, 1 for a failure."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        settings = load_config(options.config, options.set)
-        begun = time.monotonic()
-        materials = prepare(settings, load_corpus(settings.data))
-        module, _ = fit(settings, materials, resume=options.resume)
-        write_artifact(module, materials, Path(settings.output))
-        logger.info("%s written in %.0f s", settings.output, time.monotonic() - begun)
+        work()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -261,6 +288,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="TOML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    options = parser.parse_args(arguments)
+    return run_command(lambda: run(load_config(options.config, options.set), resume=options.resume))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ner_service.inference.decoding import (
     viterbi,
 )
 from ner_service.inference.emissions import batches_by_length, slot_grid
-from ner_service.tags import OUTSIDE, Span, legal_transitions, split_tag
+from ner_service.tags import Span, legal_transitions, split_tag
 
 _SLOTS_A_BATCH = 16_384
 
@@ -51,7 +51,7 @@ class Decoder:
             stored.get("crf.end_transitions", np.zeros(count, dtype=np.float32)),
             legality,
         )
-        self._weights = weights.tempered(config.temperature)
+        self.weights = weights.tempered(config.temperature)
         self._temperature = config.temperature
         parts = [split_tag(tag) for tag in self._tags]
         self._labels = [label for _, label in parts]
@@ -61,7 +61,12 @@ class Decoder:
         )
         self._closing = ~(continues & legality.transitions)
         self._opens = np.array([prefix in ("B", "S") for prefix, _ in parts])
-        self._outside = self._tags.index(OUTSIDE)
+
+    @staticmethod
+    def force_boundaries(emissions: NDArray[np.float32], boundaries: NDArray[np.bool_]) -> None:
+        """Leave tag 0, O, the only choice between sentences, in place."""
+        emissions[boundaries] = FORBIDDEN
+        emissions[boundaries, 0] = 0.0
 
     def decode(
         self,
@@ -77,8 +82,7 @@ class Decoder:
             boundaries: (S,) True between sentences.
         """
         emissions /= np.float32(self._temperature)
-        emissions[boundaries] = FORBIDDEN
-        emissions[boundaries, self._outside] = 0.0
+        self.force_boundaries(emissions, boundaries)
         tag_ids = np.zeros(len(emissions), dtype=np.int64)
         found: list[tuple[int, int, int, float]] = []
         starts = np.array([start for start, _ in segments], dtype=np.int64)
@@ -86,7 +90,7 @@ class Decoder:
         for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
             grid = slot_grid(starts[chosen], lengths[chosen])
             batch = emissions[grid]
-            paths = viterbi(batch, lengths[chosen], self._weights)
+            paths = viterbi(batch, lengths[chosen], self.weights)
             real = np.arange(len(grid))[:, None] < lengths[chosen]
             tag_ids[grid[real]] = paths[real]
             found += self._score(batch, lengths[chosen], paths, starts[chosen])
@@ -117,7 +121,7 @@ class Decoder:
         closing_rows, closing_steps = np.nonzero(closes.T)
         flat = closing_rows * steps + closing_steps
         ends = flat[np.searchsorted(flat, rows * steps + firsts)] - rows * steps + 1
-        lattice = forward_backward(emissions[:steps, with_spans], lengths, self._weights)
+        lattice = forward_backward(emissions[:steps, with_spans], lengths, self.weights)
         scores = span_probabilities(lattice, rows, firsts, ends, paths, self._closing)
         offsets = starts[with_spans][rows]
         return list(

@@ -184,6 +184,13 @@ def marginals(lattice: Lattice) -> Floats:
     return lattice.alpha * lattice.beta / lattice.total[:, None]
 
 
+def transition_counts(lattice: Lattice) -> Floats:
+    """Expected number of each transition in a segment, (B, K, K)."""
+    onward = lattice.emitted[1:] * lattice.beta[1:] / lattice.scale[1:, :, None]
+    counts: Floats = np.einsum("tbi,tbj->bij", lattice.alpha[:-1], onward)
+    return counts * lattice.moves / lattice.total[:, None, None]
+
+
 def span_probabilities(
     lattice: Lattice,
     segments: NDArray[np.integer[Any]],

@@ -13,11 +13,14 @@ from ner_service.tags import legal_transitions
 class SentenceEncoder(nn.Module):
     """Word rows of whole windows to states and emissions."""
 
-    def __init__(self, config: ArtifactConfig, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, config: ArtifactConfig, *, row_dropout: float = 0.0, state_dropout: float = 0.0
+    ) -> None:
         """Make the recurrence and the output layer for the configuration's tags."""
         super().__init__()
         network = config.network
-        self.dropout = LockedDropout(dropout)
+        self.row_dropout = LockedDropout(row_dropout)
+        self.state_dropout = LockedDropout(state_dropout)
         self.recurrence: Recurrence | None = None
         if network.cell != "none":
             self.recurrence = Recurrence(
@@ -31,10 +34,10 @@ class SentenceEncoder(nn.Module):
 
     def forward(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Rows (B, T, word_width) and mask (B, T) to states (B, T, S) and emissions (B, T, K)."""
-        states = self.dropout(rows)
+        states = self.row_dropout(rows)
         if self.recurrence is not None:
             states = self.recurrence(states, mask)
-        return states, self.output(self.dropout(states))
+        return states, self.output(self.state_dropout(states))
 
 
 class TaggerNetwork(nn.Module):
@@ -46,12 +49,13 @@ class TaggerNetwork(nn.Module):
         vocabulary: Vocabulary,
         *,
         word_dropout: float = 0.0,
-        dropout: float = 0.0,
+        row_dropout: float = 0.0,
+        state_dropout: float = 0.0,
     ) -> None:
         """Make a network with fresh weights.
 
-        `word_dropout` is applied to a word's inputs before the projection, `dropout` to rows and
-        states, with one mask for a whole window.
+        `word_dropout` is applied to a word's inputs before the projection, `row_dropout` to what
+        the recurrence reads and `state_dropout` to its states, with one mask for a whole window.
         """
         super().__init__()
         self.word_encoder = WordEncoder(
@@ -61,7 +65,9 @@ class TaggerNetwork(nn.Module):
             shape_count=vocabulary.shape_count,
             dropout=word_dropout,
         )
-        self.sentence_encoder = SentenceEncoder(config, dropout=dropout)
+        self.sentence_encoder = SentenceEncoder(
+            config, row_dropout=row_dropout, state_dropout=state_dropout
+        )
         self.crf = CRF(
             legal_transitions(config.tags, config.scheme), learned=config.network.output == "crf"
         )

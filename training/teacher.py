@@ -1,0 +1,155 @@
+"""An ensemble of taggers as one teacher: their averaged scores, and what they believe of a text."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from ner_service.artifact import load_artifact
+from ner_service.errors import ConfigError
+from ner_service.inference.backend import Backend
+from ner_service.inference.decoder import Decoder
+from ner_service.inference.decoding import (
+    DecodingWeights,
+    forward_backward,
+    marginals,
+    transition_counts,
+)
+from ner_service.inference.emissions import batches_by_length, compute_emissions, slot_grid
+from ner_service.inference.features import WordFeaturizer
+from ner_service.inference.onnx_backend import OnnxBackend
+from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.text.tokenizer import tokenize
+from ner_service.text.windows import BOUNDARY_SLOT, Window, lay_out, sentence_starts
+from training.data import BOUNDARY_TYPE, SoftTags, TrainingWindow, WordTypes
+
+_SLOTS_A_BATCH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledWindow:
+    """Words of a window, None for a boundary, and what the teacher believes of them."""
+
+    words: list[str | None]
+    soft: SoftTags
+
+    def numbered(self, types: WordTypes) -> TrainingWindow:
+        """The window in word types."""
+        numbers = [BOUNDARY_TYPE if word is None else types.ids[word] for word in self.words]
+        tag_ids = self.soft.marginals.argmax(axis=1)
+        return TrainingWindow(np.array(numbers, dtype=np.int64), tag_ids, self.soft)
+
+
+class Teacher:
+    """Artifacts with the same tags, their emissions and transitions averaged."""
+
+    def __init__(self, paths: Sequence[Path], *, threads: int = 1) -> None:
+        """Load the artifacts.
+
+        Raises:
+            ConfigError: there is none, or their tags or windows differ.
+            ArtifactError: one is damaged.
+        """
+        artifacts = [load_artifact(path) for path in paths]
+        if not artifacts:
+            raise ConfigError("expected at least one teacher, got none")
+        self._config = artifacts[0].config
+        for artifact in artifacts[1:]:
+            if artifact.config.tags != self._config.tags:
+                raise ConfigError(f"{artifact.path}: expected tags {self._config.tags}")
+        self._temperatures = [artifact.config.temperature for artifact in artifacts]
+        self._members: list[tuple[Backend, WordRows]] = []
+        for artifact in artifacts:
+            backend = OnnxBackend(artifact.path, threads=threads)
+            network = artifact.config.network
+            featurizer = WordFeaturizer(network, artifact.vocabulary, artifact.vector_tables)
+            self._members.append((backend, WordRows(backend, featurizer, width=network.word_width)))
+        weights = [Decoder(artifact).weights for artifact in artifacts]
+        self._weights = DecodingWeights(
+            *(
+                np.mean([getattr(w, name) for w in weights], axis=0)
+                for name in ("transitions", "start", "end")
+            )
+        )
+
+    def label(self, texts: Sequence[str]) -> Iterator[LabelledWindow]:
+        """The windows of raw texts, in no particular order."""
+        words: list[str | None] = []
+        slots, windows, segments = [], [], []
+        for text in texts:
+            tokens = tokenize(text)
+            layout = lay_out(
+                sentence_starts(text, tokens),
+                len(tokens),
+                window_tokens=self._config.window_tokens,
+                overlap=self._config.window_overlap,
+            )
+            offset = len(words)
+            windows += [window.moved(offset) for window in layout.windows]
+            segments += [(start + offset, stop + offset) for start, stop in layout.segments]
+            slots.append(layout.slots)
+            words += [None if s == BOUNDARY_SLOT else tokens.texts[s] for s in layout.slots]
+        if not words:
+            return
+        is_boundary = np.concatenate(slots) == BOUNDARY_SLOT
+        emissions = self._emissions(words, is_boundary, windows)
+        starts = np.array([start for start, _ in segments])
+        lengths = np.array([stop for _, stop in segments]) - starts
+        for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
+            grid = slot_grid(starts[chosen], lengths[chosen])
+            lattice = forward_backward(emissions[grid], lengths[chosen], self._weights)
+            believed = marginals(lattice).astype(np.float16)
+            moves = transition_counts(lattice).astype(np.float32)
+            for row, index in enumerate(chosen):
+                start, stop = segments[index]
+                soft = SoftTags(believed[: stop - start, row].copy(), moves[row])
+                yield LabelledWindow(words[start:stop], soft)
+
+    def _emissions(
+        self, words: Sequence[str | None], is_boundary: NDArray[np.bool_], windows: Sequence[Window]
+    ) -> NDArray[np.float32]:
+        total = np.zeros((len(words), len(self._config.tags)), dtype=np.float32)
+        texts = [word or "" for word in words]
+        for (backend, rows), temperature in zip(self._members, self._temperatures, strict=True):
+            (places,) = rows.look_up([texts])
+            row_ids = np.where(is_boundary, BOUNDARY_ROW, places)
+            matrix = rows.matrix
+            total += (
+                compute_emissions(backend, matrix, row_ids, windows, total.shape[1]) / temperature
+            )
+        total /= len(self._members)
+        Decoder.force_boundaries(total, is_boundary)
+        return total
+
+
+def save_labelled(windows: Sequence[LabelledWindow], folder: Path) -> None:
+    """Keep labelled windows, so that several students can learn from them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    distinct = list(dict.fromkeys(word for window in windows for word in window.words))
+    number = {word: index for index, word in enumerate(distinct)}
+    save_file(
+        {
+            "words": np.array([number[w] for window in windows for w in window.words], np.int32),
+            "lengths": np.array([len(window.words) for window in windows], np.int32),
+            "marginals": np.concatenate([window.soft.marginals for window in windows]),
+            "moves": np.stack([window.soft.moves for window in windows]),
+        },
+        folder / "labelled.safetensors",
+    )
+    (folder / "words.json").write_text(json.dumps(distinct), encoding="utf-8")
+
+
+def load_labelled(folder: Path) -> list[LabelledWindow]:
+    """What `save_labelled` kept."""
+    arrays = load_file(folder / "labelled.safetensors")
+    distinct = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+    ends = np.cumsum(arrays["lengths"]).tolist()
+    windows = []
+    for begin, end, moves in zip([0, *ends[:-1]], ends, arrays["moves"], strict=True):
+        words = [distinct[number] for number in arrays["words"][begin:end]]
+        windows.append(LabelledWindow(words, SoftTags(arrays["marginals"][begin:end], moves)))
+    return windows
