@@ -1,12 +1,9 @@
-"""Sentence ends in raw text, and the windows that the network reads.
+"""Sentences to the windows that the network reads.
 
-Sentences are guessed, never trusted: a wrong guess costs a little context and never an offset.
 Consecutive sentences share a window with a boundary slot between them; a sentence longer than a
 window is read in overlapping pieces, so a text of any length is covered and nothing is cut.
 """
 
-import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,19 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.errors import ConfigError
-from ner_service.text.tokenizer import Tokens
+from ner_service.text.sentences import sentence_starts
+
+__all__ = ["BOUNDARY_SLOT", "Layout", "Window", "lay_out", "sentence_starts"]
 
 BOUNDARY_SLOT = -1
-
-# A line is taken for hard-wrapped only if the width that explains it is at least this.
-_NARROWEST_WRAP = 24
-# Share of the line breaks that one width must explain before the text counts as hard-wrapped.
-_WRAPPED_SHARE = 0.5
-
-# Final punctuation, closing quotes and brackets (a space before them in tokenised text), a gap.
-_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]++(?:[ ]?[\"'”’)\]»])*+(?=\s)\s++")
-_NEWLINE = re.compile(r"\n\s*+")
-_OPENING = "\"'“‘«([`-–—*#$£€"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +35,15 @@ class Window:
     keep_start: int
     keep_stop: int
 
+    def moved(self, offset: int) -> "Window":
+        """The same window where its document's slots begin at `offset`."""
+        return Window(
+            self.start + offset,
+            self.stop + offset,
+            self.keep_start + offset,
+            self.keep_stop + offset,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -60,97 +58,6 @@ class Layout:
     slots: NDArray[np.int32]
     segments: list[tuple[int, int]]
     windows: list[Window]
-
-
-def sentence_starts(text: str, tokens: Tokens) -> list[int]:
-    """Guess where sentences begin.
-
-    A sentence ends at final punctuation that is a token of its own and is followed by a space and
-    anything but a lower-case letter; at a blank line; and at a newline that hard wrapping does not
-    explain.
-
-    Args:
-        text: The text.
-        tokens: Its tokens.
-
-    Returns:
-        Ascending token indices, the first of them 0; empty if there are no tokens.
-    """
-    if not tokens.texts:
-        return []
-    offsets = [match.end() for match in _END.finditer(text) if _ends_sentence(text, tokens, match)]
-    offsets += _line_starts(text)
-    starts = np.searchsorted(np.asarray(tokens.starts), np.asarray(offsets, dtype=np.int64))
-    unique = np.unique(np.concatenate((np.zeros(1, dtype=np.int64), starts)))
-    return [int(start) for start in unique if start < len(tokens.texts)]
-
-
-def _ends_sentence(text: str, tokens: Tokens, match: re.Match[str]) -> bool:
-    following = text[match.end() : match.end() + 1]
-    if not (following.isupper() or following.isdigit() or following in _OPENING):
-        return following.isalpha() and not following.islower()
-    # The full stop of "Mr." or "J." lies inside a token and ends nothing.
-    index = bisect_left(tokens.starts, match.start())
-    return index < len(tokens.starts) and tokens.starts[index] == match.start()
-
-
-def _line_starts(text: str) -> list[int]:
-    """Offsets behind the newlines that end a sentence."""
-    breaks = list(_NEWLINE.finditer(text))
-    lines: list[tuple[int, int]] = []  # content of each line
-    start = 0
-    for found in breaks:
-        lines.append((start, start + len(text[start : found.start()].rstrip())))
-        start = found.end()
-    lines.append((start, len(text)))
-    width = _wrap_width(text, lines, breaks)
-    starts = []
-    for number, found in enumerate(breaks):
-        begin, end = lines[number]
-        if found[0].count("\n") > 1:
-            starts.append(found.end())
-            continue
-        following = text[found.end() : found.end() + 1]
-        if following.islower() or text[end - 1 : end] in ",;-":
-            continue
-        if width is None or end - begin + 1 + _first_word(text, found.end()) <= width - 8:
-            starts.append(found.end())
-    return starts
-
-
-def _first_word(text: str, offset: int) -> int:
-    """Length of the word at an offset, 40 at most."""
-    head = text[offset : offset + 40].split(None, 1)
-    return len(head[0]) if head else 0
-
-
-def _wrap_width(
-    text: str, lines: Sequence[tuple[int, int]], breaks: Sequence[re.Match[str]]
-) -> int | None:
-    """The width at which a text is hard-wrapped, or None.
-
-    A break made by wrapping at width w leaves a line of at most w that the next word would have
-    pushed beyond w. The width is the one that explains the most breaks in this way.
-    """
-    changes: dict[int, int] = {}
-    considered = 0
-    for number, found in enumerate(breaks):
-        if found[0].count("\n") > 1:
-            continue
-        length = lines[number][1] - lines[number][0]
-        considered += 1
-        changes[length] = changes.get(length, 0) + 1
-        beyond = length + 1 + _first_word(text, found.end())
-        changes[beyond] = changes.get(beyond, 0) - 1
-    best, best_width, depth = 0, 0, 0
-    for width in sorted(changes):
-        depth += changes[width]
-        if depth >= best:
-            best, best_width = depth, width
-    too_long = sum(end - begin > best_width for begin, end in lines)
-    if best_width < _NARROWEST_WRAP or best < _WRAPPED_SHARE * considered or too_long > best / 4:
-        return None
-    return best_width
 
 
 def lay_out(

@@ -1,0 +1,148 @@
+"""Newlines: which of them end a sentence, and which only wrap a line.
+
+Newswire and mail are hard-wrapped: `New` and `York` may stand on two lines and are one name. Lists,
+headlines and tables have a line an item. What tells them apart is the width: wrapping at some width
+leaves every line short enough for it and too long for the next word.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_NARROWEST_WRAP = 24  # shorter lines are a list, not wrapped text
+_SLACK = 8  # columns by which ragged wrapping may break a line too early
+
+_NEWLINE = re.compile("(?:\r\n?|[\n\u2028\u2029])\\s*+")
+_WORD_HEAD = re.compile(r"\S{1,40}+")
+_BULLET = re.compile(r"[-*•–—·▪>+][ \t]|\(?\w{1,3}[.)][ \t]")
+_FINISHED = re.compile(r"[.!?…。:][\"'”’)\]]{0,3}$")
+_LOWER_WORD = re.compile(r"(?<!\S)[a-z]++(?!\S)")
+# A line goes on if it ends in a comma, a hyphen, or a word that needs another behind it.
+_UNFINISHED = re.compile(
+    r"(?:[A-Za-z][,;-]|(?<!\S)(?:a|an|the|and|or|nor|but|of|in|on|at|to|for|from|by|with|into|over"
+    r"|under|between|against|about|after|before|than|as|that|which|who|whose|where|when|while|if"
+    r"|because|is|are|was|were|be|been|has|have|had|will|would|could|may|its|his|her|their|our|my"
+    r"|your|this|these|those|de|von|van|&))$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Break:
+    """A newline between two lines, neither of them blank."""
+
+    line: str  # the line before, its indentation included
+    indent: int
+    next_start: int  # offset of the next line's first word
+    next_indent: int
+    next_word: int  # length of that word
+    next_lower: bool  # it begins in lower case
+    next_bullet: bool
+
+    @property
+    def goes_on(self) -> bool:
+        if self.next_lower or self.next_bullet:
+            return not self.next_bullet
+        return _UNFINISHED.search(self.line, max(0, len(self.line) - 12)) is not None
+
+
+def line_starts(text: str) -> list[int]:
+    """Find the newlines that end a sentence.
+
+    A blank line always does. A single newline does unless the next line begins in lower case, the
+    line before plainly goes on (it ends in a comma or in "the"), or the text is hard-wrapped and
+    the next word did not fit. Where indentation marks paragraphs, an indented line begins a
+    sentence and an unindented one goes on.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Offsets of the first word behind each newline that ends a sentence, in no order.
+    """
+    starts, breaks, last_line = _find_breaks(text)
+    width = _wrap_width(breaks, last_line)
+    indented = width is not None and _indents_paragraphs(breaks)
+    for found in breaks:
+        if found.goes_on:
+            continue
+        if found.next_bullet or width is None or found.next_indent > found.indent:
+            ends = True
+        elif indented:
+            ends = found.next_indent > 0
+        else:
+            ends = len(found.line) + 1 + found.next_word + _SLACK <= width
+        if ends:
+            starts.append(found.next_start)
+    return starts
+
+
+def _find_breaks(text: str) -> tuple[list[int], list[_Break], int]:
+    """Offsets behind blank lines, the single newlines, and the length of the last line."""
+    paragraphs: list[int] = []
+    breaks: list[_Break] = []
+    line_start = content_start = 0
+    for gap in _NEWLINE.finditer(text):
+        following = gap.end()
+        if following == len(text):
+            return paragraphs, breaks, gap.start() - line_start
+        newline = gap[0]
+        next_indent = len(newline) - 1 - max(map(newline.rfind, "\n\r\u2028\u2029"))
+        if (newline.count("\n") or newline.count("\r")) > 1 or "\u2029" in newline:
+            paragraphs.append(following)
+        else:
+            word = _WORD_HEAD.match(text, following)
+            breaks.append(
+                _Break(
+                    line=text[line_start : gap.start()].rstrip(),
+                    indent=content_start - line_start,
+                    next_start=following,
+                    next_indent=next_indent,
+                    next_word=len(word[0]) if word else 0,
+                    next_lower=text[following].islower(),
+                    next_bullet=_BULLET.match(text, following) is not None,
+                )
+            )
+        line_start, content_start = following - next_indent, following
+    return paragraphs, breaks, len(text) - line_start
+
+
+def _wrap_width(breaks: Sequence[_Break], last_line: int) -> int | None:
+    """The width at which a text is hard-wrapped, or None if it is not.
+
+    A break made by wrapping at width w leaves a line of at most w that the next word would have
+    pushed beyond w. The width is the one that explains the most breaks in this way, counting only
+    lines without final punctuation: the others end a sentence however wide they are. The text is
+    taken for wrapped if that width explains enough of them, few lines exceed it, and sentences
+    visibly run across it.
+    """
+    open_breaks = [found for found in breaks if not _FINISHED.search(found.line)]
+    changes: dict[int, int] = {}
+    for found in open_breaks:
+        length = len(found.line)
+        changes[length] = changes.get(length, 0) + 1
+        beyond = length + 1 + found.next_word
+        changes[beyond] = changes.get(beyond, 0) - 1
+    most = width = depth = 0
+    for candidate in sorted(changes):
+        depth += changes[candidate]
+        if depth >= most:
+            most, width = depth, candidate
+    too_long = sum(len(found.line) > width for found in breaks) + (last_line > width)
+    if width < _NARROWEST_WRAP or 3 * most < len(open_breaks) or 4 * too_long > most:
+        return None
+    explained = (b for b in open_breaks if len(b.line) <= width < len(b.line) + 1 + b.next_word)
+    running = sum(found.goes_on or _is_prose(found.line) for found in explained)
+    return width if 4 * running >= most else None
+
+
+def _is_prose(line: str) -> bool:
+    """Whether at least half of the words of a line are plain lower-case words."""
+    return 2 * len(_LOWER_WORD.findall(line)) >= len(line.split())
+
+
+def _indents_paragraphs(breaks: Sequence[_Break]) -> bool:
+    """Whether indented lines open paragraphs, rather than go on with list items."""
+    running = [found for found in breaks if found.next_lower]
+    opened = sum(found.indent > found.next_indent for found in running)
+    hanging = sum(found.indent < found.next_indent for found in running)
+    return opened > hanging

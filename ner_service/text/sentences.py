@@ -1,0 +1,74 @@
+"""Sentence ends in raw text.
+
+Sentences are guessed, never trusted: a wrong guess costs a little context and never an offset.
+"""
+
+import re
+from bisect import bisect_left
+
+import numpy as np
+
+from ner_service.text.abbreviations import ALWAYS, STARTERS
+from ner_service.text.lines import line_starts
+from ner_service.text.tokenizer import Tokens
+
+# Final punctuation, the quotes and brackets that close behind it, a gap. In given tokens a space
+# stands before those. "Yahoo! Inc" goes on.
+_END = re.compile(
+    r"(?<![.!?…。！？])[.!?…。！？]++((?:[ ]?[\"'”’)\]»](?=[\s\"'”’)\]»]))*+)\s++"
+    r"(?!(?:Inc|Corp|Co|Ltd)\b)"
+)
+_OPENING = "\"'“‘«([`-–—*#$£€"
+_WORD = re.compile(r"[^\W\d_]{0,20}+")
+
+
+def sentence_starts(text: str, tokens: Tokens) -> list[int]:
+    """Guess where sentences begin.
+
+    A sentence ends at final punctuation that is a token of its own and is followed by a space and
+    anything but a lower-case letter; at a blank line; and at a newline that hard wrapping does not
+    explain.
+
+    Args:
+        text: The text.
+        tokens: Its tokens.
+
+    Returns:
+        Ascending token indices, the first of them 0; empty if there are no tokens.
+    """
+    if not tokens.texts:
+        return []
+    offsets = np.array([0, *_punctuation_ends(text, tokens), *line_starts(text)], dtype=np.int64)
+    starts = np.unique(np.searchsorted(np.asarray(tokens.starts), offsets))
+    return [int(start) for start in starts if start < len(tokens.texts)]
+
+
+def _punctuation_ends(text: str, tokens: Tokens) -> list[int]:
+    """Offsets behind the final punctuation of sentences."""
+    ends: list[int] = []
+    quotes = counted = 0
+    for match in _END.finditer(text):
+        following = text[match.end() : match.end() + 1]
+        if following.islower() or not (following.isalnum() or following in _OPENING):
+            continue
+        index = bisect_left(tokens.starts, match.start())
+        # The full stop of "Mr." or "J." lies inside a token and ends nothing.
+        if index == len(tokens.starts) or tokens.starts[index] != match.start():
+            continue
+        if index and tokens.texts[index] == "." and _is_abbreviation(tokens.texts[index - 1]):
+            word = _WORD.match(text, match.end())
+            if word is None or word[0] not in STARTERS:
+                continue
+        end = match.end()
+        if match[1].startswith(' "'):
+            # A straight quote between spaces: it closes if one is open, else it opens what follows.
+            quotes += text.count('"', counted, match.start())
+            counted = match.start()
+            if quotes % 2 == 0:
+                end = match.start(1) + 1
+        ends.append(end)
+    return ends
+
+
+def _is_abbreviation(word: str) -> bool:
+    return word in ALWAYS or (len(word) == 1 and word.isupper())
