@@ -87,7 +87,7 @@ def read_dataset(name: str, fields: Fields, *, local: bool) -> dict[str, Reading
 @contextmanager
 def _quiet_load(name: str, *, local: bool = True, **options: Any) -> Iterator[Any]:
     """Call `datasets.load_dataset` without progress bars; a local source leaves no cache behind."""
-    had_bars = datasets.are_progress_bars_disabled() is False
+    had_bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
         with TemporaryDirectory(prefix="ner-corpus-") as folder:

@@ -166,6 +166,29 @@ def test_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
         load_corpus(DataConfig(path=str(tmp_path)))
 
 
+def described(folder: Path, **splits: str) -> Path:
+    """Write a data set card that names the file of each split, as on the Hub."""
+    lines = ["---", "configs:", "- config_name: default", "  data_files:"]
+    for split, file in splits.items():
+        lines += [f"  - split: {split}", f"    path: {file}"]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
+    return folder
+
+
+def test_splits_of_other_names_are_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(load_corpus(DataConfig(path=str(CONLL))), tmp_path, ".parquet")
+    described(tmp_path, dev="validation.parquet", unlabelled="train.parquet")
+    with caplog.at_level(logging.WARNING, logger="training.corpus"):
+        corpus = load_corpus(DataConfig(path=str(tmp_path)))
+    assert list(corpus.splits) == ["validation"]
+    assert "the split unlabelled is left out" in caplog.text
+    described(tmp_path, unlabelled="train.parquet")
+    with pytest.raises(CorpusError, match="expected a split train, validation or test, got none"):
+        load_corpus(DataConfig(path=str(tmp_path)))
+
+
 def test_reading_the_hub_instead_of_a_path_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
