@@ -255,6 +255,6 @@ def _has_gpu() -> bool:
     # The device file is asked first: importing torch for nothing would cost seconds at start.
     if not any(Path(device).exists() for device in _GPU_DEVICES) or find_spec("torch") is None:
         return False
-    import torch
+    from ner_service.inference.torch_backend import has_gpu
 
-    return torch.cuda.is_available()
+    return has_gpu()

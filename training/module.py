@@ -98,7 +98,7 @@ class TaggerModule(lightning.LightningModule):
         del optimizer, gradient_clip_algorithm
         limit = math.inf if gradient_clip_val is None else gradient_clip_val
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), limit)
-        self.log("gradient_norm", norm, on_step=True, on_epoch=True)
+        self.log("gradient_norm", norm, on_step=True, on_epoch=True, batch_size=1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep gold and predicted tags of every sentence."""

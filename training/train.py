@@ -10,7 +10,6 @@ from pathlib import Path
 
 import lightning
 import numpy as np
-import torch
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -238,8 +237,8 @@ def fit(
         ckpt_path=last if resume and last.is_file() else None,
         weights_only=False,
     )
-    best = torch.load(checkpoint.best_model_path, weights_only=True)["state_dict"]
-    module.load_state_dict(best)
+    best = trainer.strategy.load_checkpoint(checkpoint.best_model_path, weights_only=True)
+    module.load_state_dict(best["state_dict"])
     return module.eval(), folder
 
 

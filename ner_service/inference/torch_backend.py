@@ -21,7 +21,7 @@ class TorchBackend:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = torch.device("cuda" if has_gpu() else "cpu")
         self._network = load_network(artifact).to(self._device).eval()
 
     @torch.inference_mode()
@@ -60,6 +60,11 @@ class TorchBackend:
         mask = steps < torch.from_numpy(lengths).to(self._device).unsqueeze(1)
         states, emissions = self._network.sentence_encoder(inputs, mask)
         return _numpy(states.transpose(0, 1)), _numpy(emissions.transpose(0, 1))
+
+
+def has_gpu() -> bool:
+    """Whether torch can use a GPU here."""
+    return torch.cuda.is_available()
 
 
 def load_network(artifact: Artifact) -> TaggerNetwork:
