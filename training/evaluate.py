@@ -9,36 +9,21 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ner_service.errors import ConfigError, NerError
+from ner_service.errors import ConfigError
 from ner_service.tagger import Tagger
 from training.cases import WORD_CHANGES, Casing
 from training.corpus import Corpus, load_split
 from training.evaluation import Evaluation, evaluate, figures
 from training.predictions import write_predictions
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments."""
-
-    def error(self, message: str) -> NoReturn:
-        """Leave with exit status 2."""
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
+from training.usage import OneLineParser, run_command
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 for wrong usage, 1 for a failure."""
     options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (NerError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return run_command(lambda: _run(options))
 
 
 def chosen_labels(

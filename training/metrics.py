@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+NOTHING = "-"
+"""Stands in a confusion matrix for no entity with these bounds."""
+
 
 class Labelled(Protocol):
     """A span of tokens or of code points; equal spans are equal values."""
@@ -12,6 +15,20 @@ class Labelled(Protocol):
     @property
     def label(self) -> str:
         """What it carries."""
+        ...
+
+
+class Placed(Labelled, Protocol):
+    """A labelled range of code points."""
+
+    @property
+    def start(self) -> int:
+        """First code point."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """One past the last code point."""
         ...
 
 
@@ -66,3 +83,31 @@ def score_spans(
     }
     overall = Counts(gold_counts.total(), predicted_counts.total(), correct_counts.total())
     return Scores(overall, by_label)
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often entities of a gold label were given each label, where the bounds agree.
+
+    Attributes:
+        labels: of rows (gold) and columns (predicted); the last is `NOTHING`.
+        counts: `counts[i][j]` entities of gold label i found as j. The last row holds predicted
+            entities with bounds that no gold entity has, the last column the reverse.
+    """
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+def confusion(gold: Iterable[Sequence[Placed]], predicted: Iterable[Sequence[Placed]]) -> Confusion:
+    """Count pairs of gold and predicted labels, text by text."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+        expected = {(span.start, span.end): span.label for span in gold_spans}
+        found = {(span.start, span.end): span.label for span in predicted_spans}
+        for bounds in expected.keys() | found.keys():
+            pairs[expected.get(bounds, NOTHING), found.get(bounds, NOTHING)] += 1
+    labels = (*sorted({label for pair in pairs for label in pair} - {NOTHING}), NOTHING)
+    return Confusion(
+        labels, tuple(tuple(pairs[row, column] for column in labels) for row in labels)
+    )

@@ -1,9 +1,9 @@
 """Whether scores are what they claim: the reliability of the predicted entities' probabilities."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 BINS = 15
 
@@ -47,9 +47,7 @@ class Reliability:
         return gaps / self.count if self.count else 0.0
 
 
-def measure_reliability(
-    scores: Sequence[float], correct: Sequence[bool], *, bins: int = BINS
-) -> Reliability:
+def measure_reliability(scores: ArrayLike, correct: ArrayLike, *, bins: int = BINS) -> Reliability:
     """Sort predictions into equal-width bins by their score.
 
     A score on a border belongs to the bin below it, and 0 to the first.
