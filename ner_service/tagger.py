@@ -242,8 +242,8 @@ def resolve_model(name_or_path: str | Path) -> Path:
         ModelNotFoundError: there is neither.
     """
     path = Path(name_or_path)
-    if (path / CONFIG).is_file() or (path.is_dir() and path.is_absolute()):
-        return path
+    if (path / CONFIG).is_file() or (path.is_dir() and path.name != str(name_or_path)):
+        return path  # a damaged directory too: loading it says what is missing
     for folder in model_folders():
         if (folder / path.name / CONFIG).is_file() and path.name == str(name_or_path):
             return folder / path.name

@@ -114,6 +114,24 @@ class ArtifactConfig:
     vector_tables: tuple[VectorTableConfig, ...] = ()
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
+    def __post_init__(self) -> None:
+        """Refuse what would only fail once a text is tagged.
+
+        Raises:
+            ConfigError: windows that overlap whole, or vectors of another width than the network's.
+        """
+        if self.window_overlap >= self.window_tokens:
+            raise ConfigError(
+                f"expected window_overlap below window_tokens, got {self.window_overlap} and "
+                f"{self.window_tokens}"
+            )
+        width = sum(table.width for table in self.vector_tables)
+        if self.network.vectors and width != self.network.vectors_width:
+            raise ConfigError(
+                f"expected network.vectors_width to be the tables' {width}, "
+                f"got {self.network.vectors_width}"
+            )
+
     @property
     def tags(self) -> tuple[str, ...]:
         """All tags in id order; `O` is 0."""

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors.numpy import save_file
 
-from ner_service.artifact.config import SCHEMA_VERSION, ArtifactConfig
+from ner_service.artifact.config import SCHEMA_VERSION, ArtifactConfig, VectorTableConfig
 from ner_service.artifact.vocabulary import VectorTable, Vocabulary
 from ner_service.errors import ArtifactError, ConfigError
 
@@ -38,6 +38,9 @@ _SAFETENSORS_TYPES = {
     "F32": "<f4", "F16": "<f2", "I8": "i1", "U8": "u1", "U16": "<u2",
     "U32": "<u4", "I32": "<i4", "U64": "<u8", "I64": "<i8",
 }  # fmt: skip
+
+# What reading a file of the wrong content ends in; deeply nested JSON ends in a RecursionError.
+_DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -81,6 +84,7 @@ def save_artifact(
         for column in fields(table):
             arrays[f"{_VECTORS}{name}.{column.name}"] = getattr(table, column.name)
     save_file(arrays, path / WEIGHTS)
+    (path / WEIGHTS).chmod(0o644)  # the library writes for the owner alone
     (path / CONFIG).write_bytes(TypeAdapter(ArtifactConfig).dump_json(config, indent=2) + b"\n")
     lists = {name: getattr(vocabulary, name) for name in ("words", "characters", "shapes")}
     (path / VOCABULARY).write_text(
@@ -123,14 +127,8 @@ def load_artifact(path: Path) -> Artifact:
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise ArtifactError(f"{path / WEIGHTS}: expected finite numbers in {name}")
-    tables = []
-    for table in config.vector_tables:
-        try:
-            columns = [arrays[f"{_VECTORS}{table.name}.{c.name}"] for c in fields(VectorTable)]
-        except KeyError as missing:
-            raise ArtifactError(f"{path / WEIGHTS}: expected an array {missing}") from None
-        tables.append(VectorTable(*columns))
-    return Artifact(path, version, config, vocabulary, weights, tuple(tables))
+    tables = tuple(_vector_table(path / WEIGHTS, arrays, t) for t in config.vector_tables)
+    return Artifact(path, version, config, vocabulary, weights, tables)
 
 
 def _check_manifest(path: Path) -> str:
@@ -141,7 +139,7 @@ def _check_manifest(path: Path) -> str:
         expected = {str(name): str(digest) for name, digest in digests.items()}
     except FileNotFoundError:
         raise ArtifactError(f"{manifest}: expected this file, found none") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGES as error:
         raise ArtifactError(f"{manifest}: expected an object 'files' ({error})") from None
     for name in REQUIRED:
         if name not in expected:
@@ -164,7 +162,7 @@ def _load_config(file: Path) -> ArtifactConfig:
                 f"{file}: schema version {schema} is newer than this program's {SCHEMA_VERSION}"
             )
         config = TypeAdapter(ArtifactConfig).validate_python(raw)
-    except (ValueError, ValidationError, ConfigError) as error:
+    except (*_DAMAGES, ConfigError) as error:
         raise ArtifactError(f"{file}: {' '.join(str(error).split())}") from None
     return config
 
@@ -175,6 +173,25 @@ def _load_vocabulary(file: Path) -> Vocabulary:
         return Vocabulary(lists["words"], lists["characters"], lists["shapes"])
     except (ValueError, KeyError) as error:
         raise ArtifactError(f"{file}: {' '.join(str(error).split())}") from None
+
+
+def _vector_table(file: Path, arrays: Weights, config: VectorTableConfig) -> VectorTable:
+    try:
+        columns = [arrays[f"{_VECTORS}{config.name}.{c.name}"] for c in fields(VectorTable)]
+    except KeyError as missing:
+        raise ArtifactError(f"{file}: expected an array {missing}") from None
+    keys, rows, values, scales = columns
+    if (
+        not keys.shape == rows.shape == (config.words,)
+        or values.shape != (len(scales), config.width)
+        or rows.max() >= len(values)
+        or not np.isfinite(scales).all()
+    ):
+        raise ArtifactError(
+            f"{file}: expected vectors {config.name} of {config.words} words and width "
+            f"{config.width}, all finite"
+        )
+    return VectorTable(keys, rows, values, scales)
 
 
 def _map_safetensors(file: Path) -> dict[str, NDArray[Any]]:
@@ -201,7 +218,7 @@ def _map_safetensors(file: Path) -> dict[str, NDArray[Any]]:
                 raise ValueError(f"array {name} does not fit the file")
             arrays[name] = data[begin:end].view(dtype).reshape(shape).view(np.ndarray)
         return arrays
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (*_DAMAGES, struct.error) as error:
         raise ArtifactError(f"{file}: not a safetensors file ({error})") from None
 
 

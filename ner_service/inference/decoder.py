@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_service.artifact.store import Artifact
+from ner_service.artifact.store import WEIGHTS, Artifact
+from ner_service.errors import ArtifactError
 from ner_service.inference.decoding import (
     FORBIDDEN,
     DecodingWeights,
@@ -39,16 +40,19 @@ class Decoder:
     """An artifact's CRF: best paths by its weights, probabilities by the tempered ones."""
 
     def __init__(self, artifact: Artifact) -> None:
-        """Take the transition weights from the artifact; a softmax network has none."""
+        """Take the transition weights from the artifact; those of a softmax network are zero.
+
+        Raises:
+            ArtifactError: they are not there, or not for this number of tags.
+        """
         config = artifact.config
         self._tags = config.tags
         count = len(self._tags)
         legality = legal_transitions(self._tags, config.scheme)
-        stored = artifact.weights
         weights = DecodingWeights.build(
-            stored.get("crf.transitions", np.zeros((count, count), dtype=np.float32)),
-            stored.get("crf.start_transitions", np.zeros(count, dtype=np.float32)),
-            stored.get("crf.end_transitions", np.zeros(count, dtype=np.float32)),
+            _stored(artifact, "crf.transitions", (count, count)),
+            _stored(artifact, "crf.start_transitions", (count,)),
+            _stored(artifact, "crf.end_transitions", (count,)),
             legality,
         )
         self.weights = weights.tempered(config.temperature)
@@ -133,3 +137,13 @@ class Decoder:
                 strict=True,
             )
         )
+
+
+def _stored(artifact: Artifact, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    weights: NDArray[np.float32] | None = artifact.weights.get(name)
+    if weights is None or weights.shape != shape:
+        got = "none" if weights is None else weights.shape
+        raise ArtifactError(
+            f"{artifact.path / WEIGHTS}: expected {name} of shape {shape}, got {got}"
+        )
+    return weights
