@@ -17,7 +17,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from ner_service.artifact.config import ArtifactConfig, Cell
-from ner_service.artifact.store import SENTENCE_ENCODER, SENTENCE_ENCODER_INT8, WORD_ENCODER
+from ner_service.artifact.store import (
+    SENTENCE_ENCODER,
+    SENTENCE_ENCODER_INT8,
+    WORD_ENCODER,
+    write_manifest,
+)
 from ner_service.network import TaggerNetwork
 from ner_service.network.encoders import CharacterBiLSTM, CharacterCNN, Recurrence
 
@@ -73,7 +78,8 @@ def export_graphs(network: TaggerNetwork, config: ArtifactConfig) -> dict[str, b
 def quantize_sentence_encoder(path: Path) -> None:
     """Write the int8 sentence encoder beside the full one, if its cell can be quantised.
 
-    The quantiser leaves GRU and RNN nodes in full precision: for those nothing is written.
+    The quantiser leaves GRU and RNN nodes in full precision: for those nothing is written. The
+    manifest is written anew.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -88,6 +94,7 @@ def quantize_sentence_encoder(path: Path) -> None:
     operators = {node.op_type for node in onnx.load(target).graph.node}
     if "DynamicQuantizeLSTM" not in operators:
         target.unlink()
+    write_manifest(path)
 
 
 def word_encoder_graph(network: TaggerNetwork, config: ArtifactConfig) -> bytes:
