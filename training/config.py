@@ -142,12 +142,14 @@ def _put(settings: dict[str, Any], override: str) -> None:
         place = _child(place, parent, key)
     if isinstance(place, list):
         raise ConfigError(f"--set: {key}: expected a named setting, got a place in a list")
+    if not isinstance(place, dict):
+        raise ConfigError(f"--set: {key}: {last} stands under a value, not under a table")
     place[last] = parsed
 
 
 def _child(place: Any, part: str, key: str) -> Any:
     if isinstance(place, list):
-        if not part.isdigit() or int(part) >= len(place):
+        if not part.isdecimal() or int(part) >= len(place):
             raise ConfigError(f"--set: {key}: expected a number below {len(place)}, got {part}")
         return place[int(part)]
     if not isinstance(place, dict):
