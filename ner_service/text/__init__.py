@@ -1,7 +1,8 @@
-"""Text to tokens to windows, offsets intact.
+"""Text to tokens to sentences to windows, offsets intact.
 
-Read `tokenizer` first (str to `Tokens`), then `windows` (sentence ends, and the `Layout` that the
-network reads), then `offsets` (code points to UTF-16 units and bytes).
+Read `tokenizer` first (str to `Tokens`; its word lists are in `abbreviations`), then `sentences`
+(where they begin; newlines are judged in `lines`), then `windows` (the `Layout` that the network
+reads), then `offsets` (code points to UTF-16 units and bytes).
 """
 
 from ner_service.text.offsets import OffsetUnit, convert_offsets, reject_lone_surrogates

@@ -35,7 +35,7 @@ MAY_END = frozenset(_forms(_COMPANIES, upper=True) | _forms(f"{_PLACES} {_UNITS}
 
 # A capitalised word of this kind after "U.S." or "Inc." opens a sentence; names rarely hold one.
 _STARTERS = (
-    "After Also Although An And Another As At Because Before Both But By Despite During Each "
+    "After Also Although An Another As At Because Before Both But By Despite During Each "
     "Earlier Even For From He Her His How However If In Instead It Its Last Later Many Meanwhile "
     "More Most My Not On One Other Others Our She Since Some Still Such That The Their Then There "
     "These They This Those Though Two Under Until We What When Where While Who Why With Yesterday "

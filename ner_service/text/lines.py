@@ -8,13 +8,17 @@ leaves every line short enough for it and too long for the next word.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _NARROWEST_WRAP = 24  # shorter lines are a list, not wrapped text
 _SLACK = 8  # columns by which ragged wrapping may break a line too early
 
-_NEWLINE = re.compile("(?:\r\n?|[\n\u2028\u2029])\\s*+")
+_CLEARLY_SHORTER = 0.6  # a line of plain prose below this share of the width ends its sentence
+
+# A newline, the indentation of the next line, and more if that line is blank.
+_NEWLINE = re.compile("(\r\n?|[\n\u2028\u2029])([^\\S\r\n\u2028\u2029]*+)(\\s*+)")
 _WORD_HEAD = re.compile(r"\S{1,40}+")
-_BULLET = re.compile(r"[-*•–—·▪>+][ \t]|\(?\w{1,3}[.)][ \t]")
+_BULLET = re.compile(r"(?:[-*•–—·▪>+]|\(?\d{1,2}[.)]|\(?[a-z]\))[ \t]")
 _FINISHED = re.compile(r"[.!?…。:][\"'”’)\]]{0,3}$")
 _LOWER_WORD = re.compile(r"(?<!\S)[a-z]++(?!\S)")
 # A line goes on if it ends in a comma, a hyphen, or a word that needs another behind it.
@@ -22,7 +26,7 @@ _UNFINISHED = re.compile(
     r"(?:[A-Za-z][,;-]|(?<!\S)(?:a|an|the|and|or|nor|but|of|in|on|at|to|for|from|by|with|into|over"
     r"|under|between|against|about|after|before|than|as|that|which|who|whose|where|when|while|if"
     r"|because|is|are|was|were|be|been|has|have|had|will|would|could|may|its|his|her|their|our|my"
-    r"|your|this|these|those|de|von|van|&))$"
+    r"|your|this|these|those|de|von|van|New|San|Los|Las|Santa|Hong|Sri|Saudi|Mrs?\.?|Dr\.?|&))$"
 )
 
 
@@ -70,7 +74,10 @@ def line_starts(text: str) -> list[int]:
         elif indented:
             ends = found.next_indent > 0
         else:
-            ends = len(found.line) + 1 + found.next_word + _SLACK <= width
+            needed = len(found.line) + 1 + found.next_word
+            ends = needed + _SLACK <= width and not (
+                needed > _CLEARLY_SHORTER * width and _is_prose(found.line)
+            )
         if ends:
             starts.append(found.next_start)
     return starts
@@ -85,9 +92,10 @@ def _find_breaks(text: str) -> tuple[list[int], list[_Break], int]:
         following = gap.end()
         if following == len(text):
             return paragraphs, breaks, gap.start() - line_start
-        newline = gap[0]
-        next_indent = len(newline) - 1 - max(map(newline.rfind, "\n\r\u2028\u2029"))
-        if (newline.count("\n") or newline.count("\r")) > 1 or "\u2029" in newline:
+        newline, indentation, more = gap.groups()
+        next_indent = len(indentation)
+        if more or newline == "\u2029":
+            next_indent = len(gap[0]) - 1 - max(map(gap[0].rfind, "\r\n\u2028\u2029"))
             paragraphs.append(following)
         else:
             word = _WORD_HEAD.match(text, following)
@@ -123,16 +131,18 @@ def _wrap_width(breaks: Sequence[_Break], last_line: int) -> int | None:
         beyond = length + 1 + found.next_word
         changes[beyond] = changes.get(beyond, 0) - 1
     most = width = depth = 0
-    for candidate in sorted(changes):
+    for candidate, next_candidate in pairwise(sorted(changes)):
         depth += changes[candidate]
-        if depth >= most:
-            most, width = depth, candidate
+        if depth >= most:  # so many breaks are explained by any width up to the next candidate
+            most, width = depth, next_candidate - 1
     too_long = sum(len(found.line) > width for found in breaks) + (last_line > width)
     if width < _NARROWEST_WRAP or 3 * most < len(open_breaks) or 4 * too_long > most:
         return None
-    explained = (b for b in open_breaks if len(b.line) <= width < len(b.line) + 1 + b.next_word)
-    running = sum(found.goes_on or _is_prose(found.line) for found in explained)
-    return width if 4 * running >= most else None
+    if any(found.goes_on for found in open_breaks):
+        explained = [b for b in open_breaks if len(b.line) <= width < len(b.line) + 1 + b.next_word]
+        running = sum(found.goes_on or _is_prose(found.line) for found in explained)
+        return width if 4 * running >= most else None
+    return width if len(open_breaks) <= 2 and all(_is_prose(b.line) for b in open_breaks) else None
 
 
 def _is_prose(line: str) -> bool:

@@ -15,7 +15,7 @@ from ner_service.text.tokenizer import Tokens
 # Final punctuation, the quotes and brackets that close behind it, a gap. In given tokens a space
 # stands before those. "Yahoo! Inc" goes on.
 _END = re.compile(
-    r"(?<![.!?…。！？])[.!?…。！？]++((?:[ ]?[\"'”’)\]»](?=[\s\"'”’)\]»]))*+)\s++"
+    r"(?<![.!?…。！？])[.!?…。！？]++((?:[ ]?[\"'”’)\]»](?=[\s\"'”’)\]»]|\Z))*+)\s++"
     r"(?!(?:Inc|Corp|Co|Ltd)\b)"
 )
 _OPENING = "\"'“‘«([`-–—*#$£€"

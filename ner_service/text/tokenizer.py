@@ -125,11 +125,11 @@ _TOKEN = re.compile(
     rf"|{_LETTER}+(?=[nN]['’][tT](?!\w))|[nN]['’][tT](?!\w)|{_CONTRACTION}"
     # Abbreviations.
     rf"|(?:{_any_of(ALWAYS)})\."
-    rf"|(?:{_any_of(MAY_END)})(?:{_STOPS_HERE}|{_STOPS_LINE}|\.)"
+    rf"|(?:{_any_of(MAY_END)})(?:{_STOPS_HERE}|{_STOPS_LINE}|\.(?:-{_CHUNK})*+)"
     rf"|(?:{_any_of(MONTHS)})(?:{_STOPS_HERE}|\.)"
     rf"|(?:{_any_of(NUMBERED)})\.(?=[ ]?\d)"
     # Numbered lists: "1. " opens a line.
-    r"|(?m:^)\d{1,3}\.(?=[ \t])"
+    r"|(?m:^)\d{1,2}\.(?=[ \t])"
     # Initials, "U.S.", "U.S.-led"; the last full stop apart where it ends the sentence.
     rf"|{_LETTER}(?:\.{_LETTER}(?![\w]))++(?:{_STOPS_HERE}|\.?)(?:-{_CHUNK})*+"
     rf"|[A-Z](?:{_STOPS_HERE}|\.(?!\w))"
