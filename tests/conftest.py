@@ -1,13 +1,23 @@
-"""What every test shares: no network, and Hypothesis without wall-clock deadlines."""
+"""What every test shares: no network, Hypothesis without wall-clock deadlines, tiny models."""
 
 import os
+from pathlib import Path
 
 # Set before the first import of a library that reads them: no test may reach a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 
 import hypothesis
+import pytest
 
 # A deadline measures how busy the machine is, not the code.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory with random weights: a two-way LSTM under a CRF, all inputs on."""
+    from tests.tiny import save_tiny  # not for tests that never need torch
+
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny")

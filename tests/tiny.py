@@ -1,0 +1,105 @@
+"""Tiny artifacts: real model directories with random weights, made in some hundredths of a second.
+
+What they find is nonsense, but sure nonsense: the weights are drawn large enough for tags to follow
+from words and neighbours, so that a change anywhere in the way shows in the answers.
+"""
+
+import string
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ner_service.artifact import (
+    ArtifactConfig,
+    NetworkConfig,
+    VectorTable,
+    VectorTableConfig,
+    Vocabulary,
+    save_artifact,
+)
+from ner_service.network import TaggerNetwork
+from training.export import export_graphs, quantize_sentence_encoder
+
+VECTOR_WIDTH = 6
+VOCABULARY = Vocabulary(
+    words=("the", "a", "Bob", "bought", "toy", "in", ".", "Lisbon", "Costa", "of", "and", "SPAIN"),
+    characters=tuple(string.ascii_letters + string.digits + ".,-'"),
+    shapes=("x", "Xx", ".", "X", "d", "Xx-Xx"),
+)
+VECTOR_WORDS = ("bob", "the", "yoda", "lisbon", "bank", "0000-00-00", "Toy", "costa", "york", ".")
+
+
+def vector_table(width: int = VECTOR_WIDTH) -> VectorTable:
+    generator = np.random.default_rng(11)
+    count = len(VECTOR_WORDS)
+    return VectorTable.build(
+        VECTOR_WORDS, np.arange(count), generator.normal(size=(count, width)).astype(np.float32)
+    )
+
+
+def tiny_config(
+    network: NetworkConfig | None = None,
+    *,
+    name: str = "tiny",
+    scheme: str = "IOBES",
+    temperature: float = 1.0,
+    window_tokens: int = 12,
+    window_overlap: int = 4,
+) -> ArtifactConfig:
+    """A configuration with small widths; `network` says which parts there are."""
+    small = replace(
+        network or NetworkConfig(),
+        one_hot_width=5,
+        vectors_width=VECTOR_WIDTH,
+        character_width=4,
+        character_filters=6,
+        character_head=6,
+        character_tail=3,
+        shape_width=3,
+        word_width=8,
+        hidden_width=7,
+    )
+    return ArtifactConfig(
+        name=name,
+        scheme=scheme,
+        labels=("LOC", "PER"),
+        window_tokens=window_tokens,
+        window_overlap=window_overlap,
+        temperature=temperature,
+        vector_tables=(
+            VectorTableConfig(name="glove", words=len(VECTOR_WORDS), width=VECTOR_WIDTH),
+        ),
+        network=small,
+    )
+
+
+def random_network(config: ArtifactConfig, *, seed: int = 5) -> TaggerNetwork:
+    """A network whose parameters, biases and transitions among them, are all drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    network = TaggerNetwork(config, VOCABULARY).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            size = 4.0 if name.startswith("sentence_encoder.output.weight") else 0.7
+            parameter.normal_(0.0, size, generator=generator)
+            if name.endswith("characters.embedding.weight"):
+                parameter[0] = 0.0  # the padding's row, which training never touches
+        network.sentence_encoder.output.bias[0] += 6.0  # most words are outside, as in life
+    return network
+
+
+def save_tiny(path: Path, config: ArtifactConfig | None = None, *, seed: int = 5) -> Path:
+    """Write a model directory as training does, int8 graph included where there can be one."""
+    config = config or tiny_config()
+    network = random_network(config, seed=seed)
+    save_artifact(
+        path,
+        config=config,
+        vocabulary=VOCABULARY,
+        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
+        vector_tables={"glove": vector_table()},
+        graphs=export_graphs(network, config),
+    )
+    quantize_sentence_encoder(path)
+    return path
