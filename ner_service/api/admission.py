@@ -1,0 +1,71 @@
+"""The gate in front of all work: how much may be admitted and unfinished at the same time."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ner_service.api.faults import NotReadyError, QueueFullError
+from ner_service.api.metrics import Metrics
+
+# Code points a token in ordinary text; before tokenising, lengths are all there is to count.
+CODE_POINTS_A_TOKEN = 5
+# Tokens a second before anything was measured, and how fast the measure follows.
+INITIAL_RATE = 20_000.0
+RATE_GAIN = 0.2
+LONGEST_RETRY = 60
+
+
+class Admission:
+    """Counts documents and estimated tokens; what does not fit is refused at once."""
+
+    def __init__(self, *, max_documents: int, max_tokens: int, metrics: Metrics) -> None:
+        """Set the limits; a request over them is still admitted while nothing else is."""
+        self._max_documents = max_documents
+        self._max_tokens = max_tokens
+        self._rate = INITIAL_RATE
+        self.documents = 0
+        self.tokens = 0
+        self.closed = False
+        metrics.watch_queue(lambda: self.documents, lambda: self.tokens)
+
+    @contextmanager
+    def admit(self, *, documents: int, code_points: int) -> Iterator[None]:
+        """Hold room for a request while it is worked on.
+
+        Raises:
+            NotReadyError: the service is stopping.
+            QueueFullError: there is no room; it tells when there should be.
+        """
+        if self.closed:
+            raise NotReadyError("the service is stopping")
+        tokens = documents + code_points // CODE_POINTS_A_TOKEN
+        if not self.has_room(documents=documents, tokens=tokens):
+            raise QueueFullError(
+                f"{self.documents} documents are waiting", retry_after=self._retry_after()
+            )
+        self._count(documents, tokens)
+        try:
+            yield
+        finally:
+            self._count(-documents, -tokens)
+
+    def has_room(self, *, documents: int, tokens: int) -> bool:
+        """Say whether so much more would be admitted."""
+        if self.documents == 0:
+            return True
+        return (
+            self.documents + documents <= self._max_documents
+            and self.tokens + tokens <= self._max_tokens
+        )
+
+    def observe(self, tokens: int, seconds: float) -> None:
+        """Follow the speed of the network, which tells when a refused client should return."""
+        if tokens and seconds > 0:
+            self._rate += RATE_GAIN * (tokens / seconds - self._rate)
+
+    def _retry_after(self) -> int:
+        return min(max(math.ceil(self.tokens / self._rate), 1), LONGEST_RETRY)
+
+    def _count(self, documents: int, tokens: int) -> None:
+        self.documents += documents
+        self.tokens += tokens

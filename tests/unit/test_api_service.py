@@ -1,0 +1,320 @@
+"""Admission, batching, deadlines and clients that leave, without HTTP around them."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ner_service.api.faults import ClientGoneError, DeadlineError, NotReadyError, QueueFullError
+from ner_service.api.parsing import Item
+from ner_service.api.service import Service
+from ner_service.api.settings import Settings
+from ner_service.errors import TextError
+from tests.fakes import FakeTagger
+
+
+def make_service(tagger: FakeTagger, **settings: object) -> Service:
+    def load(source: str) -> FakeTagger:
+        raise AssertionError(source)
+
+    service = Service(Settings.model_validate(settings), load)
+    service.models.add(tagger, source="fake")
+    return service
+
+
+def run(main: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(main(), timeout=30))
+
+
+async def tag(service: Service, *texts: str, receive=None):
+    items = [Item(None, text) for text in texts]
+    arrived = asyncio.get_running_loop().time()
+    return await service.tag(items, service.models.get(None), arrived=arrived, receive=receive)
+
+
+def names(outcomes) -> list[list[str]]:
+    return [[entity.text for entity in document.entities] for document in outcomes]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_documents_come_back_in_order():
+    async def main() -> None:
+        service = make_service(FakeTagger())
+        assert names(await tag(service, "Bob", "x", "Ann left Paris")) == [
+            ["Bob"],
+            [],
+            ["Ann", "Paris"],
+        ]
+        service.close()
+
+    run(main)
+
+
+def test_a_lone_small_request_changes_no_thread():
+    tagger = FakeTagger()
+    threads = set()
+    tag_documents = tagger.tag_documents
+
+    def remember(documents):
+        threads.add(threading.current_thread())
+        return tag_documents(documents)
+
+    tagger.tag_documents = remember
+
+    async def main() -> None:
+        service = make_service(tagger)
+        service.active = 1
+        await tag(service, "Bob")
+        assert threads == {threading.current_thread()}
+        service.active = 2
+        await tag(service, "Bob")
+        assert len(threads) == 2
+        service.close()
+
+    run(main)
+
+
+def test_requests_that_wait_together_share_a_batch():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger)
+        first = asyncio.create_task(tag(service, "first"))
+        await until(lambda: len(tagger.batches) == 1)
+        others = [asyncio.create_task(tag(service, f"Name{i}")) for i in range(5)]
+        await until(lambda: service.admission.documents == 6)
+        await asyncio.sleep(0.02)
+        tagger.gate.set()
+        assert [names(await other) for other in others] == [[[f"Name{i}"]] for i in range(5)]
+        await first
+        assert tagger.batches == [["first"], [f"Name{i}" for i in range(5)]]
+        service.close()
+
+    run(main)
+
+
+def test_what_is_over_the_queue_limit_is_refused_before_any_work():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger, max_queue_documents=3, max_queue_tokens=1000)
+        waiting = asyncio.create_task(tag(service, "a", "b"))
+        await until(lambda: len(tagger.batches) == 1)
+        with pytest.raises(QueueFullError) as documents:
+            await tag(service, "c", "d")
+        with pytest.raises(QueueFullError):
+            await tag(service, "e" * 5000)
+        assert 1 <= documents.value.retry_after <= 60
+        tagger.gate.set()
+        await waiting
+        assert service.admission.documents == service.admission.tokens == 0
+        await tag(service, "e" * 50_000)  # over the limit, but nothing else is there
+        service.close()
+
+    run(main)
+
+
+def test_retry_after_follows_the_speed_of_the_network():
+    service = make_service(FakeTagger(), max_queue_tokens=10_000, max_queue_documents=10)
+    for _ in range(50):
+        service.admission.observe(1000, 1.0)
+    with service.admission.admit(documents=1, code_points=50_000):
+        with pytest.raises(QueueFullError) as error:
+            service.admission.admit(documents=1, code_points=50_000).__enter__()
+        assert 9 <= error.value.retry_after <= 11
+
+
+def test_a_stopping_service_takes_nothing_more():
+    service = make_service(FakeTagger())
+    service.admission.closed = True
+
+    async def main() -> None:
+        with pytest.raises(NotReadyError):
+            await tag(service, "a")
+
+    run(main)
+
+
+def test_the_deadline_is_kept_and_the_request_leaves_the_queue():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger, deadline_seconds=0.1)
+        begin = time.perf_counter()
+        running = asyncio.create_task(tag(service, "running"))
+        await until(lambda: len(tagger.batches) == 1)
+        with pytest.raises(DeadlineError):
+            await tag(service, "waiting")
+        with pytest.raises(DeadlineError):
+            await running
+        assert time.perf_counter() - begin < 5
+        tagger.gate.set()
+        assert names(await tag(service, "Bob")) == [["Bob"]]
+        assert tagger.batches == [["running"], ["Bob"]]
+        service.close()
+
+    run(main)
+
+
+def test_a_client_that_left_is_dropped_from_the_queue():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger)
+        running = asyncio.create_task(tag(service, "running"))
+        await until(lambda: len(tagger.batches) == 1)
+
+        async def leave():
+            return {"type": "http.disconnect"}
+
+        with pytest.raises(ClientGoneError):
+            await tag(service, "left", receive=leave)
+        mate = asyncio.create_task(tag(service, "Mate"))
+        await asyncio.sleep(0.02)
+        tagger.gate.set()
+        assert names(await mate) == [["Mate"]]
+        await running
+        assert tagger.batches == [["running"], ["Mate"]]
+        service.close()
+
+    run(main)
+
+
+def test_a_cancelled_request_harms_nobody_in_its_batch():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger)
+        running = asyncio.create_task(tag(service, "running"))
+        await until(lambda: len(tagger.batches) == 1)
+        doomed = asyncio.create_task(tag(service, "Doomed"))
+        mate = asyncio.create_task(tag(service, "Mate"))
+        await until(lambda: service.admission.documents == 3)
+        await asyncio.sleep(0.02)
+        doomed.cancel()
+        tagger.gate.set()
+        assert names(await mate) == [["Mate"]]
+        assert names(await running) == [[]]
+        with pytest.raises(asyncio.CancelledError):
+            await doomed
+        assert service.admission.documents == 0
+        service.close()
+
+    run(main)
+
+
+def test_a_bad_document_fails_alone():
+    tagger = FakeTagger()
+    tagger.poison = "poison"
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger)
+        running = asyncio.create_task(tag(service, "running"))
+        await until(lambda: len(tagger.batches) == 1)
+        bad = asyncio.create_task(tag(service, "poison"))
+        mate = asyncio.create_task(tag(service, "Mate"))
+        await until(lambda: service.admission.documents == 3)
+        await asyncio.sleep(0.02)
+        tagger.gate.set()
+        assert names(await mate) == [["Mate"]]
+        with pytest.raises(RuntimeError):
+            await bad
+        await running
+        assert service.alive
+        service.close()
+
+    run(main)
+
+
+def test_a_fault_of_preparing_stays_with_its_document():
+    tagger = FakeTagger()
+    prepare = tagger.prepare
+
+    def fail(text: str):
+        if text == "bad":
+            raise TextError("not this one")
+        return prepare(text)
+
+    tagger.prepare = fail
+
+    async def main() -> None:
+        service = make_service(tagger)
+        bad, good = await tag(service, "bad", "Bob")
+        assert isinstance(bad, TextError)
+        assert names([good]) == [["Bob"]]
+        assert isinstance((await tag(service, "bad"))[0], TextError)
+        service.close()
+
+    run(main)
+
+
+def test_a_big_request_does_not_keep_a_small_one_waiting():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+    finished: list[str] = []
+
+    async def tagged(service: Service, name: str, *texts: str) -> None:
+        await tag(service, *texts)
+        finished.append(name)
+
+    async def main() -> None:
+        service = make_service(tagger, batch_tokens=200, turn_tokens=100)
+        long = "Bob left. " * 3_000  # one document of 9,000 tokens
+        tasks = [asyncio.create_task(tagged(service, "big", long, *["word " * 50] * 100))]
+        await until(lambda: len(tagger.batches) == 1)
+        tasks.append(asyncio.create_task(tagged(service, "small", "Ann")))
+        await until(lambda: service.admission.documents == 102)
+        await asyncio.sleep(0.02)
+        tagger.gate.set()
+        await asyncio.gather(*tasks)
+        assert finished == ["small", "big"]
+        assert "Ann" in tagger.batches[1]
+        service.close()
+
+    run(main)
+
+
+def test_a_long_text_is_answered_like_a_short_one():
+    async def main() -> None:
+        service = make_service(FakeTagger(), turn_tokens=50)
+        text = "Bob saw Ann. " * 2_000
+        (document,) = await tag(service, text)
+        assert len(document.entities) == 4_000
+        assert all(text[e.start : e.end] == e.text for e in document.entities)
+        assert len(document.tag_ids) == len(document.tokens)
+        service.close()
+
+    run(main)
+
+
+def test_the_queue_is_measured():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+
+    async def main() -> None:
+        service = make_service(tagger)
+        waiting = asyncio.create_task(tag(service, "Bob left", "x"))
+        await until(lambda: len(tagger.batches) == 1)
+        assert b"ner_queue_documents 2.0" in service.metrics.expose()
+        tagger.gate.set()
+        await waiting
+        exposed = service.metrics.expose().decode()
+        assert "ner_queue_documents 0.0" in exposed
+        assert "ner_batch_documents_sum 2.0" in exposed
+        assert "ner_batch_tokens_sum 3.0" in exposed
+        assert 'ner_tokens_total{model="fake"} 3.0' in exposed
+        service.close()
+
+    run(main)
