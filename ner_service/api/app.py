@@ -1,0 +1,105 @@
+"""The application: `create_app(settings)` puts the parts together; nothing happens at import."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from ner_service.api.auth import Guard, KeyRing
+from ner_service.api.docs import add_docs
+from ner_service.api.edge import Edge
+from ner_service.api.logs import make_logger
+from ner_service.api.openapi import describe
+from ner_service.api.routes import add_routes
+from ner_service.api.service import Service
+from ner_service.api.settings import Settings
+from ner_service.tagger import Tagger
+
+DESCRIPTION = "Finds names in texts, with exact offsets and probabilities."
+
+
+def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: from the environment if None.
+        tagger: serves this one at once; without it the models of the settings are loaded when the
+            application starts, and until then it is not ready.
+
+    Raises:
+        ConfigError: a key file cannot be read.
+    """
+    settings = settings or Settings()
+    service = Service(settings, loader(settings))
+    if tagger is not None:
+        service.models.add(tagger, source=tagger.info.name)
+        service.tell_models()
+    guard = Guard(
+        keys=KeyRing(settings.api_keys, settings.api_keys_file),
+        admin_keys=KeyRing(settings.admin_keys, settings.admin_keys_file),
+    )
+    logger = make_logger(settings.log_level)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if not service.models:
+            service.load_models()
+        if guard.is_open:
+            logger.warning("open", detail="no API keys are set: everybody may tag texts")
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="ner-service",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    add_routes(app)
+    add_docs(app)
+    describe(app)
+    # Everything that fails is answered by the edge, in one place.
+    app.add_exception_handler(HTTPException, _pass_on)
+    app.add_exception_handler(RequestValidationError, _pass_on)
+    app.add_middleware(Edge, service=service, guard=guard, logger=logger, styles={})
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    return app
+
+
+def loader(settings: Settings) -> Callable[[str], Tagger]:
+    """Give the function that loads a model the way the settings ask for."""
+
+    def load(source: str) -> Tagger:
+        return Tagger.load(
+            source,
+            backend=settings.backend,
+            precision=settings.precision,
+            threads=settings.threads,
+        )
+
+    return load
+
+
+async def _pass_on(_: Request, error: Exception) -> Response:
+    raise error
+
+
+def _version() -> str:
+    try:
+        return version("ner-service")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"

@@ -1,0 +1,156 @@
+"""The pages of `/v1` and the probes. They only translate."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel
+
+from ner_service.api.edge import request_info
+from ner_service.api.faults import NotReadyError
+from ner_service.api.models import ServedModel
+from ner_service.api.openapi import TAGGING, answers, request_body
+from ner_service.api.parsing import parse_request
+from ner_service.api.presentation import Presentation, answer_json
+from ner_service.api.schemas import (
+    EntitiesAnswer,
+    EntitiesRequest,
+    Health,
+    ModelDetails,
+    ModelsAnswer,
+)
+from ner_service.api.service import Service
+from ner_service.errors import NerError
+
+JSON = "application/json"
+
+
+def service_of(request: Request) -> Service:
+    """Give the service that the application was built around."""
+    service: Service = request.app.state.service
+    return service
+
+
+async def entities(request: Request) -> Response:
+    """Find the named entities of one `text` or of several `documents`.
+
+    With `documents`, the fault of one document is told in `errors` and the others are answered.
+    """
+    service = service_of(request)
+    settings = service.settings
+    with await service.bodies.read(request.scope, request.receive) as held:
+        body = held.take()
+        query, items = parse_request(
+            body, max_documents=settings.max_documents, max_text_length=settings.max_text_length
+        )
+        model = service.models.get(query.model)
+        presentation = Presentation.of(query, model)
+        outcomes = await service.tag(
+            items, model, arrived=request_info(request.scope).arrived, receive=request.receive
+        )
+        if query.text is not None and isinstance(outcomes[0], NerError):
+            raise outcomes[0]
+        answer = await service.apart(len(body), lambda: answer_json(items, outcomes, presentation))
+    service.count_entities(presentation, outcomes)
+    return Response(answer, media_type=JSON)
+
+
+async def list_models(request: Request) -> Response:
+    """List the models that are served; the first answers requests that name none."""
+    service = service_of(request)
+    models = [_details(model, default=index == 0) for index, model in enumerate(service.models)]
+    return _json(ModelsAnswer(models=models))
+
+
+async def reload_model(request: Request) -> Response:
+    """Load a model anew from where it came, and serve it; a bad one leaves the old one in place."""
+    service = service_of(request)
+    model = await service.models.reload(request.path_params["name"])
+    service.tell_models()
+    return _json(_details(model, default=model is service.models.get(None)))
+
+
+async def roll_back_model(request: Request) -> Response:
+    """Serve the model from before the last reload again."""
+    service = service_of(request)
+    model = await service.models.rollback(request.path_params["name"])
+    service.tell_models()
+    return _json(_details(model, default=model is service.models.get(None)))
+
+
+async def healthz(request: Request) -> Response:
+    """Tell that the process is alive; one that is not should be started anew."""
+    if not service_of(request).alive:
+        raise NotReadyError("the inference thread has ended")
+    return _json(Health(status="ok"))
+
+
+async def readyz(request: Request) -> Response:
+    """Tell whether requests should be sent here."""
+    service = service_of(request)
+    if service.draining:
+        raise NotReadyError("the service is stopping")
+    service.models.get(None)
+    return _json(Health(status="ok"))
+
+
+async def metrics(request: Request) -> Response:
+    """Give the metrics in Prometheus' text format."""
+    return Response(
+        service_of(request).metrics.expose(),
+        media_type="text/plain; version=0.0.4; charset=utf-8",
+    )
+
+
+def add_routes(app: FastAPI) -> None:
+    """Register the pages."""
+    name: dict[str, Any] = {
+        "parameters": [
+            {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+        ]
+    }
+    swap = answers(ModelDetails, 401, 403, 404, 409, 503)
+    app.add_api_route(
+        "/v1/entities",
+        entities,
+        methods=["POST"],
+        responses=answers(EntitiesAnswer, *TAGGING),
+        openapi_extra=request_body({JSON: EntitiesRequest}),
+        tags=["tagging"],
+    )
+    app.add_api_route(
+        "/v1/models", list_models, responses=answers(ModelsAnswer, 401), tags=["models"]
+    )
+    for action, endpoint in (("reload", reload_model), ("rollback", roll_back_model)):
+        app.add_api_route(
+            f"/v1/models/{{name}}/{action}",
+            endpoint,
+            methods=["POST"],
+            responses=swap,
+            openapi_extra=name,
+            tags=["models"],
+        )
+    app.add_api_route("/healthz", healthz, responses=answers(Health, 503), tags=["operation"])
+    app.add_api_route("/readyz", readyz, responses=answers(Health, 503), tags=["operation"])
+    app.add_api_route(
+        "/metrics",
+        metrics,
+        responses=answers(None, media_type="text/plain"),
+        response_class=Response,
+        tags=["operation"],
+    )
+
+
+def _details(model: ServedModel, *, default: bool) -> ModelDetails:
+    info = model.info
+    return ModelDetails(
+        name=info.name,
+        version=info.version,
+        scheme=info.scheme,
+        labels=list(info.labels),
+        tags=list(info.tags),
+        default=default,
+    )
+
+
+def _json(model: BaseModel) -> Response:
+    return Response(model.model_dump_json(), media_type=JSON)
