@@ -1,0 +1,102 @@
+"""The command line: `ner-service serve | tag | models`.
+
+Commands import what they need when they run, so that `--help` is quick. Errors go to standard error
+in one line: exit 2 for usage, 1 for failure.
+"""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from ner_service.batch.command import tag
+from ner_service.errors import NerError
+
+app = typer.Typer(
+    name="ner-service",
+    help="Find names in texts, with exact offsets and probabilities.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Backend = Literal["auto", "onnx", "torch"]
+Precision = Literal["full", "int8"]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on [8000].")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or path of a model [conll2003]; repeat for several."),
+    ] = None,
+    backend: Annotated[Backend | None, typer.Option(help="What runs the network.")] = None,
+    precision: Annotated[Precision | None, typer.Option(help="int8 is for bulk work.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the network [all cores].")
+    ] = None,
+) -> None:
+    """Serve models over HTTP. Every setting is also an environment variable: NER_PORT=9000."""
+    from pydantic import ValidationError
+
+    from ner_service.api.server import serve as run_server
+    from ner_service.api.settings import Settings
+
+    given = {
+        "host": host,
+        "port": port,
+        "model": tuple(model) if model else None,
+        "backend": backend,
+        "precision": precision,
+        "threads": threads,
+    }
+    try:
+        settings = Settings.model_validate(
+            {name: value for name, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise typer.BadParameter(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+    run_server(settings)
+
+
+app.command()(tag)
+
+
+@app.command()
+def models() -> None:
+    """List the models that can be asked for by name."""
+    from ner_service.tagger import list_models
+
+    for path in list_models():
+        print(f"{path.name}\t{path}")
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        result = app(arguments, prog_name="ner-service", standalone_mode=False)
+    except TyperException as error:
+        print(f"ner-service: {one_line(error.format_message())}", file=sys.stderr)
+        return error.exit_code
+    except NerError as error:
+        print(f"ner-service: {one_line(str(error))}", file=sys.stderr)
+        return 1
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def one_line(message: str) -> str:
+    """Put a message into one line."""
+    return " ".join(message.split())

@@ -1,0 +1,167 @@
+"""The server over real sockets: limits, half-sent requests, slow readers, what is not HTTP."""
+
+import concurrent.futures
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.server import Server, head, read_all, read_answer, running
+
+BODY = b'{"text": "Bob bought a toy Yoda"}'
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running(
+        max_body_bytes=100_000,
+        header_timeout_seconds=0.5,
+        body_timeout_seconds=0.5,
+        write_timeout_seconds=0.5,
+    ) as server:
+        yield server
+
+
+def answer(server: Server, request: bytes) -> tuple[int, dict]:
+    with server.connect() as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        received = read_all(connection)
+    line, _, rest = received.partition(b"\r\n")
+    return int(line.split()[1]), json.loads(rest.partition(b"\r\n\r\n")[2])
+
+
+def is_alive(server: Server) -> bool:
+    return httpx.post(f"{server.url}/v1/entities", content=BODY).status_code == 200
+
+
+def test_the_curl_of_the_readme(server: Server):
+    response = httpx.post(f"{server.url}/v1/entities", json={"text": "Bob bought a toy Yoda"})
+    entity = response.json()["documents"][0]["entities"][0]
+    assert (entity["text"], entity["label"], entity["start"], entity["end"]) == ("Bob", "PER", 0, 3)
+    assert "server" not in response.headers
+
+
+def test_a_body_in_chunks_is_read(server: Server):
+    response = httpx.post(
+        f"{server.url}/v1/entities", content=iter([BODY[:10], BODY[10:]]), timeout=10
+    )
+    assert response.status_code == 200
+
+
+def test_a_declared_body_over_the_limit_is_413_before_it_is_sent(server: Server):
+    with server.connect() as connection:
+        connection.sendall(head(length=100_001))
+        assert read_answer(connection)[0] == 413
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+def test_a_sent_body_over_the_limit_is_413_naming_the_limit(server: Server, chunked: bool):
+    body = b'{"text": "' + b"x" * 300_000 + b'"}'
+    content = iter([body[start : start + 7_000] for start in range(0, len(body), 7_000)])
+    response = httpx.post(f"{server.url}/v1/entities", content=content if chunked else body)
+    assert response.status_code == 413
+    assert "100000 bytes" in response.json()["detail"]
+
+
+def test_a_connection_is_used_again_after_an_error(server: Server):
+    with httpx.Client(base_url=server.url) as client:
+        assert client.post("/v1/entities", content=b"{").status_code == 400
+        assert client.post("/v1/entities", content=b"x" * 200_000).status_code == 413
+        assert client.post("/v1/entities", content=BODY).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"P", b"POST /v1/entities HTTP/1.1\r\nHost: te", head(length=50)[:-2]],
+    ids=["nothing", "a letter", "half a line", "no blank line"],
+)
+def test_a_half_sent_head_is_cut_off(server: Server, sent: bytes):
+    with server.connect() as connection:
+        begin = time.monotonic()
+        connection.sendall(sent)
+        assert read_all(connection) == b""
+        assert 0.3 < time.monotonic() - begin < 10
+    assert is_alive(server)
+
+
+def test_a_head_that_trickles_in_is_cut_off(server: Server):
+    def trickle(connection: socket.socket) -> None:
+        for byte in head(length=2) * 100:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    with server.connect() as connection, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        trickle(connection)
+    assert is_alive(server)
+
+
+def test_a_half_sent_body_is_408(server: Server):
+    with server.connect() as connection:
+        connection.sendall(head(length=len(BODY)) + BODY[:5])
+        assert read_answer(connection)[0] == 408
+        read_all(connection)  # it is closed a little later
+    assert is_alive(server)
+
+
+def test_a_second_request_on_a_connection_has_its_own_timer(server: Server):
+    with server.connect() as connection:
+        for _ in range(4):
+            connection.sendall(head(length=len(BODY)) + BODY)
+            assert read_answer(connection)[0] == 200
+            time.sleep(0.3)  # together longer than the timer of one head
+        connection.sendall(b"POST")
+        assert read_all(connection) == b""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01" * 20]
+    + [head(length=5)[:-2] + b"Content-Length: 7\r\n\r\n"]
+    + [b"GET / HTTP/1.1\r\nHost: test\r\nX: " + b"x" * 1_000_000 + b"\r\n\r\n"],
+    ids=["bytes", "no target", "tls", "two lengths", "long head"],
+)
+def test_what_is_not_http_is_a_problem(server: Server, sent: bytes):
+    status, body = answer(server, sent + b"\r\n\r\n")
+    assert status == 400
+    assert body["code"] == "invalid_http"
+    assert is_alive(server)
+
+
+def test_a_broken_chunk_is_a_problem(server: Server):
+    status, body = answer(server, head("/v1/entities", "Transfer-Encoding: chunked") + b"zz\r\n")
+    assert (status, body["code"]) == (400, "invalid_http")
+    assert is_alive(server)
+
+
+def test_a_slow_reader_is_cut_off():
+    tokens = json.dumps({"text": "Bob " * 100_000, "include": ["tokens"]}).encode()
+    with running(write_timeout_seconds=0.5) as server, server.connect() as connection:
+        connection.sendall(head(length=len(tokens)) + tokens)
+        time.sleep(4)
+        received = len(read_all(connection))
+        full = len(httpx.post(f"{server.url}/v1/entities", content=tokens, timeout=60).content)
+        assert received < full
+
+
+def test_clients_that_leave_in_every_phase_harm_nobody(server: Server):
+    request = head(length=len(BODY)) + BODY
+    for cut in range(0, len(request) + 1, 7):
+        with server.connect() as connection:
+            connection.sendall(request[:cut])
+    assert is_alive(server)
+
+
+def test_many_clients_get_their_own_answers(server: Server):
+    with httpx.Client(base_url=server.url, limits=httpx.Limits(max_connections=32)) as client:
+
+        def ask(number: int) -> bool:
+            text = f"{'word ' * (number % 5)}Name{number} left"
+            document = client.post("/v1/entities", json={"text": text}).json()["documents"][0]
+            return [e["text"] for e in document["entities"]] == [f"Name{number}"]
+
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            assert all(pool.map(ask, range(400)))
