@@ -7,9 +7,9 @@ them to keep or cut a full stop, `windows.sentence_starts` to tell sentence ends
 # Always followed by something, so their full stop is never the end of a sentence.
 _TITLES = (
     "Mr Mrs Ms Messrs Mme Mlle Dr Drs Prof Gen Maj Col Capt Cmdr Lt Sgt Cpl Pvt Adm Brig Rev Fr "
-    "Hon Sen Sens Rep Reps Gov Pres Amb Atty Supt Insp Det St Ste Mt Ft"
+    "Hon Sen Sens Rep Reps Gov Pres Amb Atty Supt Insp Ste"
 )
-_CONNECTIVES = "vs cf e.g i.e viz al approx ca esp incl pp vol vols fig figs ed eds Vol Fig"
+_CONNECTIVES = "vs cf e.g i.e viz al approx ca esp incl pp vol vols fig Vol Fig"
 
 # Often last in a sentence; then CoNLL sets the full stop apart.
 _COMPANIES = "Inc Corp Co Cos Ltd Bros Assn Dept Univ Inst Intl Natl Mfg Plc Pty Cie Jr Sr Esq"
@@ -30,7 +30,8 @@ def _forms(words: str, *, upper: bool) -> set[str]:
 
 
 ALWAYS = frozenset(_forms(_TITLES, upper=True) | _forms(_CONNECTIVES, upper=False))
-MONTHS = frozenset(_forms(_MONTHS, upper=True) - {"Mar", "MAR"})  # names of people too
+# At a line end their sentence more often goes on: "Oct." and "6", "St." and "Louis".
+MAY_END_TEXT = frozenset(_forms(f"{_MONTHS} St Mt Ft", upper=True) - {"Mar", "MAR"})
 MAY_END = frozenset(_forms(_COMPANIES, upper=True) | _forms(f"{_PLACES} {_UNITS}", upper=False))
 
 # A capitalised word of this kind after "U.S." or "Inc." opens a sentence; names rarely hold one.

@@ -41,12 +41,7 @@ class _Break:
     next_word: int  # length of that word
     next_lower: bool  # it begins in lower case
     next_bullet: bool
-
-    @property
-    def goes_on(self) -> bool:
-        if self.next_lower or self.next_bullet:
-            return not self.next_bullet
-        return _UNFINISHED.search(self.line, max(0, len(self.line) - 12)) is not None
+    goes_on: bool  # whatever the width
 
 
 def line_starts(text: str) -> list[int]:
@@ -98,16 +93,23 @@ def _find_breaks(text: str) -> tuple[list[int], list[_Break], int]:
             next_indent = len(gap[0]) - 1 - max(map(gap[0].rfind, "\r\n\u2028\u2029"))
             paragraphs.append(following)
         else:
+            line = text[line_start : gap.start()].rstrip()
             word = _WORD_HEAD.match(text, following)
+            lower = text[following].islower()
+            bullet = not text[following].isupper() and bool(_BULLET.match(text, following))
+            goes_on = not bullet and (
+                lower or bool(_UNFINISHED.search(line, max(0, len(line) - 12)))
+            )
             breaks.append(
                 _Break(
-                    line=text[line_start : gap.start()].rstrip(),
+                    line=line,
                     indent=content_start - line_start,
                     next_start=following,
                     next_indent=next_indent,
                     next_word=len(word[0]) if word else 0,
-                    next_lower=text[following].islower(),
-                    next_bullet=_BULLET.match(text, following) is not None,
+                    next_lower=lower,
+                    next_bullet=bullet,
+                    goes_on=goes_on,
                 )
             )
         line_start, content_start = following - next_indent, following

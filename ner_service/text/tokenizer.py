@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from ner_service.errors import TextError
-from ner_service.text.abbreviations import ALWAYS, MAY_END, MONTHS, NUMBERED, STARTERS
+from ner_service.text.abbreviations import ALWAYS, MAY_END, MAY_END_TEXT, NUMBERED, STARTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ _TOKEN = re.compile(
     # Abbreviations.
     rf"|(?:{_any_of(ALWAYS)})\."
     rf"|(?:{_any_of(MAY_END)})(?:{_STOPS_HERE}|{_STOPS_LINE}|\.(?:-{_CHUNK})*+)"
-    rf"|(?:{_any_of(MONTHS)})(?:{_STOPS_HERE}|\.)"
+    rf"|(?:{_any_of(MAY_END_TEXT)})(?:{_STOPS_HERE}|\.)"
     rf"|(?:{_any_of(NUMBERED)})\.(?=[ ]?\d)"
     # Numbered lists: "1. " opens a line.
     r"|(?m:^)\d{1,2}\.(?=[ \t])"

@@ -44,6 +44,7 @@ def split(text: str) -> str:
         ("He left the U.S. The army stayed.", "He left the U.S . The army stayed ."),
         ("It bought Acme Inc.\nShares rose.", "It bought Acme Inc . Shares rose ."),
         ("It bought Acme Inc.\nfor cash.", "It bought Acme Inc. for cash ."),
+        ("St. Louis and Main St.", "St. Louis and Main St ."),
         ("in group C.", "in group C ."),
         ("in London.The end", "in London . The end"),
         # Numbers, dates, scores, money
