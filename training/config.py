@@ -119,7 +119,7 @@ def load_config(file: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML ({error})") from None
     for override in overrides:
-        _put(settings, override)
+        put_override(settings, override)
     try:
         return TypeAdapter(TrainConfig).validate_python(settings)
     except ValidationError as error:
@@ -128,7 +128,12 @@ def load_config(file: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         raise ConfigError(f"{file}: {place}: {first['msg']}, got {first['input']!r}") from None
 
 
-def _put(settings: dict[str, Any], override: str) -> None:
+def put_override(settings: dict[str, Any], override: str) -> None:
+    """Put one `key.sub=value` into settings as TOML gives them.
+
+    Raises:
+        ConfigError: it has no `=`, or its key leads through a value that is no table.
+    """
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set: expected key=value, got {override!r}")

@@ -193,7 +193,12 @@ def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
 
 
 def fit(
-    settings: TrainConfig, materials: Materials, *, resume: bool = False, folder: Path | None = None
+    settings: TrainConfig,
+    materials: Materials,
+    *,
+    resume: bool = False,
+    folder: Path | None = None,
+    observers: Sequence[Callback] = (),
 ) -> tuple[TaggerModule, Path]:
     """Train and give the module with its best weights, and the folder of the run."""
     folder = folder or RUNS / f"{settings.name}-seed{settings.seed}"
@@ -206,7 +211,7 @@ def fit(
         save_last=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [checkpoint, TQDMProgressBar(refresh_rate=20)]
+    callbacks: list[Callback] = [checkpoint, TQDMProgressBar(refresh_rate=20), *observers]
     if settings.optimiser.average_decay > 0:
         callbacks.append(
             EMAWeightAveraging(
