@@ -1,7 +1,7 @@
 """Abbreviations whose full stop belongs to them, and words that betray a new sentence.
 
 Both lists were drawn up from eng.train, eng.testa and common English usage. The tokenizer uses
-them to keep or cut a full stop, `windows.sentence_starts` to tell sentence ends from them.
+them to keep or cut a full stop, `sentences.sentence_starts` to tell sentence ends from them.
 """
 
 # Always followed by something, so their full stop is never the end of a sentence.
