@@ -19,7 +19,8 @@ from ner_service.artifact import (
     Vocabulary,
     save_artifact,
 )
-from ner_service.network import TaggerNetwork
+from ner_service.inference.features import WordFeaturizer
+from ner_service.network import TaggerNetwork, WordInputs
 from training.export import export_graphs, quantize_sentence_encoder
 
 VECTOR_WIDTH = 6
@@ -76,17 +77,39 @@ def tiny_config(
 
 
 def random_network(config: ArtifactConfig, *, seed: int = 5) -> TaggerNetwork:
-    """A network whose parameters, biases and transitions among them, are all drawn."""
+    """A network whose parameters are all drawn, transitions among them."""
     generator = torch.Generator().manual_seed(seed)
     network = TaggerNetwork(config, VOCABULARY).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            size = 4.0 if name.startswith("sentence_encoder.output.weight") else 0.7
+            # Recurrent weights are drawn small, lest a state that relu leaves unbounded explodes.
+            size = 0.25 if "weight_hh" in name else 0.8
             parameter.normal_(0.0, size, generator=generator)
             if name.endswith("characters.embedding.weight"):
                 parameter[0] = 0.0  # the padding's row, which training never touches
-        network.sentence_encoder.output.bias[0] += 6.0  # most words are outside, as in life
+        _level(network, config)
     return network
+
+
+def _level(network: TaggerNetwork, config: ArtifactConfig) -> None:
+    """Give every tag emissions of mean 0 and deviation 4 over some words, O a little more."""
+    featurizer = WordFeaturizer(config.network, VOCABULARY, [vector_table()])
+    words = [*VOCABULARY.words, *VECTOR_WORDS, "nobody", "Xyz", "1996", "U.S."]
+    features = featurizer.features(words)
+    columns = (
+        features.one_hot_ids,
+        featurizer.vectors(features.vector_rows),
+        features.characters,
+        features.shapes,
+    )
+    inputs = WordInputs(*(torch.from_numpy(column) for column in columns))
+    positions = torch.arange(len(words)).unsqueeze(0)
+    emissions = network(inputs, positions, torch.ones_like(positions, dtype=torch.bool))[0]
+    factor = 4.0 / emissions.std(dim=0)
+    output = network.sentence_encoder.output
+    output.bias.sub_(emissions.mean(dim=0)).mul_(factor)
+    output.bias[0] += 3.0
+    output.weight.mul_(factor.unsqueeze(1))
 
 
 def save_tiny(path: Path, config: ArtifactConfig | None = None, *, seed: int = 5) -> Path:

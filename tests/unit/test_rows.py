@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ner_service.artifact import load_artifact
+from ner_service.inference.features import WordFeatures, WordFeaturizer
+from ner_service.inference.onnx_backend import OnnxBackend
+from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from tests.strategies import words
+
+
+class CountingBackend(OnnxBackend):
+    """Notes how many words went through the encoder."""
+
+    encoded = 0
+
+    def encode_words(self, features: WordFeatures, vectors: np.ndarray) -> np.ndarray:
+        self.encoded += len(features)
+        return super().encode_words(features, vectors)
+
+
+@pytest.fixture(scope="module")
+def parts(tiny_model) -> tuple[CountingBackend, WordFeaturizer, int]:
+    artifact = load_artifact(tiny_model)
+    network = artifact.config.network
+    featurizer = WordFeaturizer(network, artifact.vocabulary, artifact.vector_tables)
+    return CountingBackend(tiny_model), featurizer, network.word_width
+
+
+def cache(parts, capacity: int) -> WordRows:
+    backend, featurizer, width = parts
+    return WordRows(backend, featurizer, width=width, capacity=capacity)
+
+
+def row_of(parts, word: str) -> np.ndarray:
+    backend, featurizer, _ = parts
+    features = featurizer.features([word])
+    return backend.encode_words(features, featurizer.vectors(features.vector_rows))[0]
+
+
+@given(st.lists(words, max_size=4), st.integers(1, 8))
+def test_small_cache_never_changes_an_answer(parts, documents, capacity):
+    rows = cache(parts, capacity)
+    # One by one, so that the cache fills, is emptied, and fills again; then all at once.
+    for batch in [*([document] for document in documents), documents]:
+        places = rows.look_up(batch)
+        assert [len(found) for found in places] == [len(document) for document in batch]
+        for document, found in zip(batch, places, strict=True):
+            for word, row in zip(document, rows.matrix[found], strict=True):
+                np.testing.assert_allclose(row, row_of(parts, word), atol=1e-6)
+
+
+@given(words.filter(len), st.randoms(use_true_random=False))
+def test_row_of_a_word_does_not_depend_on_batch_and_order(parts, words, random):
+    once = cache(parts, 100)
+    (places,) = once.look_up([words])
+    shuffled = random.sample(words, len(words))
+    again = cache(parts, 100)
+    (others,) = again.look_up([shuffled])
+    expected = dict(zip(words, once.matrix[places], strict=True))
+    for word, row in zip(shuffled, again.matrix[others], strict=True):
+        np.testing.assert_allclose(row, expected[word], atol=1e-6)
+
+
+def test_word_is_encoded_once(parts):
+    rows = cache(parts, 10)
+    before = parts[0].encoded
+    rows.look_up([["a", "b", "a"], ["b"]])
+    rows.look_up([["b", "a"]])
+    assert parts[0].encoded - before == 2
+
+
+def test_cache_stays_within_its_capacity(parts):
+    rows = cache(parts, 5)
+    for begin in range(0, 60, 3):
+        rows.look_up([[str(number) for number in range(begin, begin + 3)]])
+    assert len(rows.matrix) == 6
+
+
+def test_more_words_at_once_than_the_cache_holds_fit_all_the_same(parts):
+    rows = cache(parts, 5)
+    many = [str(number) for number in range(3000)]
+    (places,) = rows.look_up([many])
+    assert len(set(places.tolist())) == 3000
+    np.testing.assert_allclose(rows.matrix[places[2999]], row_of(parts, "2999"), atol=1e-6)
+
+
+def test_boundary_keeps_its_row(parts):
+    rows = cache(parts, 2)
+    boundary = rows.matrix[BOUNDARY_ROW].copy()
+    for word in ("a", "b", "c", "d"):
+        (places,) = rows.look_up([[word]])
+        assert BOUNDARY_ROW not in places
+    rows.look_up([[str(number) for number in range(50)]])
+    np.testing.assert_array_equal(rows.matrix[BOUNDARY_ROW], boundary)
+
+
+def test_no_documents_and_no_words_have_no_places(parts):
+    rows = cache(parts, 2)
+    assert rows.look_up([]) == []
+    (places,) = rows.look_up([[]])
+    assert places.dtype == np.int32
+    assert not len(places)
