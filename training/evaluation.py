@@ -110,10 +110,8 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
     """The scores as plain numbers: `precision`, `recall`, `f1`, `per_label`, `ece`, `counts`."""
     scores = evaluation.scores
     return {
-        **_rates(scores.overall),
-        "per_label": {
-            label: {**_rates(counts), **asdict(counts)} for label, counts in scores.by_label.items()
-        },
+        **_shares(scores.overall),
+        "per_label": {label: rates(counts) for label, counts in scores.by_label.items()},
         "ece": round(evaluation.reliability.expected_error, 6),
         "counts": {
             **asdict(scores.overall),
@@ -126,7 +124,12 @@ def figures(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _rates(counts: Counts) -> dict[str, float]:
+def rates(counts: Counts) -> dict[str, float]:
+    """Counts with the shares that follow from them, as plain numbers."""
+    return {**_shares(counts), **asdict(counts)}
+
+
+def _shares(counts: Counts) -> dict[str, float]:
     return {
         "precision": round(counts.precision, 6),
         "recall": round(counts.recall, 6),

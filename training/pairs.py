@@ -7,7 +7,7 @@ A pair is one surface in two texts that give it two labels: "Washington said he 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,6 +38,16 @@ class Answer:
     known: KnownText
     found: tuple[Entity, ...]
     missed: tuple[TextSpan, ...]
+
+    def figures(self) -> dict[str, Any]:
+        """The answer as plain values."""
+        text = self.known.text
+        return {
+            "text": text,
+            "expected": [[text[s.start : s.end], s.label] for s in self.known.expected],
+            "found": [[e.text, e.label, e.score] for e in self.found],
+            "right": not self.missed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,40 @@ def answer_pairs(
 ) -> list[PairAnswer]:
     """Tag both texts of each pair and compare."""
     return [PairAnswer(surface, tuple(answer_sentences(tagger, texts))) for surface, texts in pairs]
+
+
+def hand_written(
+    tagger: Tagger, pairs: Path = PAIRS, sentences: Path = SENTENCES
+) -> dict[str, Any]:
+    """The answers for both files as plain values: every miss among the pairs, every sentence.
+
+    A file is left out where it is not there or holds labels that the model does not know.
+    """
+    figures: dict[str, Any] = {}
+    if pairs.is_file():
+        asked = read_pairs(pairs)
+        if _knows(tagger, [text for _, texts in asked for text in texts]):
+            answers = answer_pairs(tagger, asked)
+            figures["pairs"] = {
+                "right": sum(pair.is_right for pair in answers),
+                "total": len(answers),
+                "misses": [
+                    {"surface": pair.surface, **answer.figures()}
+                    for pair in answers
+                    for answer in pair.answers
+                    if answer.missed
+                ],
+            }
+    if sentences.is_file():
+        known = read_sentences(sentences)
+        if _knows(tagger, known):
+            figures["sentences"] = [a.figures() for a in answer_sentences(tagger, known)]
+    return figures
+
+
+def _knows(tagger: Tagger, texts: Iterable[KnownText]) -> bool:
+    labels = {span.label for text in texts for span in text.expected}
+    return labels <= set(tagger.info.labels)
 
 
 def _known(text: str, entities: Iterable[tuple[str, str]], place: str) -> KnownText:

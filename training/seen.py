@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from ner_service.artifact.vocabulary import word_keys
 from ner_service.errors import ArtifactError
@@ -41,7 +41,7 @@ def training_keys(documents: Iterable[Document], scheme: Scheme) -> NDArray[np.u
 
 def save_keys(path: Path, keys: NDArray[np.uint64]) -> None:
     """Write keys into a model directory; the manifest must be written anew afterwards."""
-    save_file({_KEYS: keys}, path / SEEN)
+    (path / SEEN).write_bytes(save({_KEYS: keys}))
 
 
 def load_keys(path: Path) -> NDArray[np.uint64] | None:
@@ -54,7 +54,7 @@ def load_keys(path: Path) -> NDArray[np.uint64] | None:
     if not file.is_file():
         return None
     try:
-        keys: NDArray[np.uint64] = load_file(file)[_KEYS]
+        keys: NDArray[np.uint64] = load(file.read_bytes())[_KEYS]
     except (KeyError, SafetensorError) as error:
         raise ArtifactError(f"{file}: expected an array {_KEYS} ({error})") from None
     return keys
