@@ -3,7 +3,6 @@
 `python -m training.self_train --config FILE --teachers DIR... --texts FILE...`
 """
 
-import argparse
 import gzip
 import json
 import logging
@@ -16,7 +15,8 @@ import numpy as np
 from ner_service.errors import CorpusError
 from training.config import TrainConfig, load_config
 from training.teacher import LabelledWindow, Teacher, load_labelled, save_labelled
-from training.train import RUNS, run, run_command
+from training.train import RUNS, run
+from training.usage import OneLineParser, run_command
 
 logger = logging.getLogger("training")
 
@@ -62,6 +62,7 @@ def label_texts(
 def self_train(
     settings: TrainConfig,
     *,
+    config_file: Path | None = None,
     teachers: Sequence[Path],
     texts: Sequence[Path],
     most_tokens: int,
@@ -74,12 +75,13 @@ def self_train(
             Teacher(teachers), list(read_texts(texts)), most_tokens=most_tokens, seed=settings.seed
         )
         save_labelled(labelled, cache)
-    run(settings, labelled=load_labelled(cache), resume=resume)
+    labelled = load_labelled(cache)
+    run(settings, config_file=config_file, labelled=labelled, texts=texts, resume=resume)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; 2 for a wrong configuration, 1 for a failure."""
-    parser = argparse.ArgumentParser(prog="python -m training.self_train", description=__doc__)
+    parser = OneLineParser(prog="python -m training.self_train", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--teachers", type=Path, nargs="+", required=True, help="model directories")
@@ -88,9 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=RUNS / "labelled")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     return run_command(
         lambda: self_train(
             load_config(options.config, options.set),
+            config_file=options.config,
             teachers=options.teachers,
             texts=options.texts,
             most_tokens=options.most_tokens,

@@ -1,10 +1,9 @@
 """Train a tagger: `python -m training.train --config FILE [--set key=value]`."""
 
-import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from ner_service.artifact import (
     Vocabulary,
     save_artifact,
 )
-from ner_service.errors import ConfigError, NerError
+from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
 from training.config import TrainConfig, load_config
 from training.corpus import Corpus, iter_documents, load_corpus
@@ -42,7 +41,9 @@ from training.data import (
 )
 from training.export import export_graphs, quantize_sentence_encoder
 from training.module import TaggerModule
+from training.report import report_training
 from training.teacher import LabelledWindow
+from training.usage import OneLineParser, run_command
 from training.vector_rows import TrainedVectors
 from training.vectors import PretrainedVectors, load_vectors
 from training.vocabulary import build_vocabulary
@@ -270,38 +271,49 @@ def write_artifact(module: TaggerModule, materials: Materials, path: Path) -> No
 
 
 def run(
-    settings: TrainConfig, *, labelled: Sequence[LabelledWindow] = (), resume: bool = False
+    settings: TrainConfig,
+    *,
+    config_file: Path | None = None,
+    labelled: Sequence[LabelledWindow] = (),
+    texts: Sequence[Path] = (),
+    resume: bool = False,
 ) -> None:
-    """The whole way from a configuration to an artifact."""
+    """The whole way from a configuration to a calibrated artifact with its card.
+
+    Args:
+        settings: what to train.
+        config_file: where they came from, for the card.
+        labelled: windows that other models labelled.
+        texts: the files that those are from, for the card.
+        resume: go on from the last checkpoint.
+    """
     begun = time.monotonic()
-    materials = prepare(settings, load_corpus(settings.data), labelled)
-    module, _ = fit(settings, materials, resume=resume)
-    write_artifact(module, materials, Path(settings.output))
+    path = Path(settings.output)
+    corpus = load_corpus(settings.data)
+    materials = prepare(settings, corpus, labelled)
+    module, folder = fit(settings, materials, resume=resume)
+    write_artifact(module, materials, path)
+    report_training(
+        path, settings=settings, corpus=corpus, run=folder, config_file=config_file, texts=texts
+    )
     logger.info("%s written in %.0f s", settings.output, time.monotonic() - begun)
-
-
-def run_command(work: Callable[[], None]) -> int:
-    """Do the work; errors in one line on stderr: 2 for a wrong configuration, 1 for a failure."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        work()
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (NerError, FloatingPointError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser = OneLineParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     options = parser.parse_args(arguments)
-    return run_command(lambda: run(load_config(options.config, options.set), resume=options.resume))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return run_command(
+        lambda: run(
+            load_config(options.config, options.set),
+            config_file=options.config,
+            resume=options.resume,
+        )
+    )
 
 
 if __name__ == "__main__":
