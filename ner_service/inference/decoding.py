@@ -112,16 +112,21 @@ def viterbi(
     Returns:
         (T, B) tag ids, 0 behind a segment's end. Of equal paths the one with lower ids at the end.
     """
-    step_count, batch, _ = emissions.shape
+    step_count, batch, tag_count = emissions.shape
     active = active_counts(lengths)
-    moves = weights.transitions.astype(emissions.dtype)[:, None, :]  # (K, 1, K)
-    best = np.empty_like(emissions)
-    best[0] = emissions[0] + weights.start.astype(emissions.dtype)
+    moves = weights.transitions.astype(emissions.dtype)[:, :, None]  # (K, K, 1)
+    # The batch is the last axis here: NumPy's inner loops run along it, not along the few tags.
+    by_tag = np.ascontiguousarray(emissions.transpose(0, 2, 1))  # (T, K, B)
+    best = np.empty_like(by_tag)
+    best[0] = by_tag[0] + weights.start.astype(emissions.dtype)[:, None]
+    space = np.empty(tag_count * tag_count * batch, dtype=emissions.dtype)
     for step in range(1, step_count):
         n = active[step]
-        arrived = best[step - 1, :n].T[:, :, None] + moves  # (K, n, K)
-        np.maximum.reduce(arrived, axis=0, out=best[step, :n])
-        best[step, :n] += emissions[step, :n]
+        arrived = space[: tag_count * tag_count * n].reshape(tag_count, tag_count, n)
+        np.add(best[step - 1, :, None, :n], moves, out=arrived)
+        np.maximum.reduce(arrived, axis=0, out=best[step, :, :n])
+        best[step, :, :n] += by_tag[step, :, :n]
+    best = best.transpose(0, 2, 1)  # (T, B, K)
     paths = np.zeros((step_count, batch), dtype=np.int64)
     rows = np.arange(batch)
     final = best[lengths - 1, rows] + weights.end
