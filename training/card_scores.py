@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.markdown import percent, table
+from training.measure import CONDITION_NAMES
 from training.metrics_file import (
     CONFUSION_PLOT,
     DEVELOPMENT,
@@ -13,15 +14,6 @@ from training.metrics_file import (
     Metrics,
 )
 
-_CONDITIONS = {
-    "gold": "gold tokens",
-    "raw": "raw text",
-    "lower": "lower case",
-    "upper": "upper case",
-    "noise": "typing noise",
-    "int8": "int8",
-}
-
 
 def scores_section(metrics: Metrics) -> str:
     """Precision, recall and F1 on every set, in every condition."""
@@ -29,7 +21,7 @@ def scores_section(metrics: Metrics) -> str:
     if not sets:
         return ""
     measured = {name for each in sets.values() for name in each["conditions"]}
-    names = [name for name in _CONDITIONS if name in measured]
+    names = [name for name in CONDITION_NAMES if name in measured]
     rows = []
     for each in sets.values():
         conditions = each["conditions"]
@@ -42,7 +34,7 @@ def scores_section(metrics: Metrics) -> str:
                 *(percent(conditions[n]["f1"]) if n in conditions else "" for n in names),
             ]
         )
-    head = ["", "precision", "recall", *(f"F1 {_CONDITIONS[name]}" for name in names)]
+    head = ["", "precision", "recall", *(f"F1 {CONDITION_NAMES[name]}" for name in names)]
     notes = [f"- {each['title']}: {each['note']}" for each in sets.values() if each["note"]]
     lines = [
         "## Scores",
@@ -80,7 +72,7 @@ def seeds_section(metrics: Metrics) -> str:
     rows = [
         [
             each["title"],
-            _CONDITIONS[condition],
+            CONDITION_NAMES[condition],
             f"{percent(found['mean'])} ± {percent(found['half_width'])}",
             ", ".join(percent(value) for value in found["values"]),
         ]
@@ -129,13 +121,13 @@ def calibration_section(metrics: Metrics) -> str:
             "the predicted entities)."
         )
     rows = [
-        [each["title"], *(f"{c[n]['ece']:.4f}" if n in c else "" for n in _CONDITIONS)]
+        [each["title"], *(f"{c[n]['ece']:.4f}" if n in c else "" for n in CONDITION_NAMES)]
         for each in metrics.get("sets", {}).values()
         if (c := each["conditions"])
     ]
     if rows:
         parts.append("Expected calibration error:")
-        parts.append(table(["", *_CONDITIONS.values()], rows))
+        parts.append(table(["", *CONDITION_NAMES.values()], rows))
     if not parts:
         return ""
     return "\n\n".join(["## Calibration", *parts, f"![Reliability]({RELIABILITY_PLOT})"])

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from ner_service.artifact import Artifact
 from ner_service.inference.backend import Backend
 from ner_service.inference.decoder import Decoded, Decoder
-from ner_service.inference.emissions import compute_emissions
+from ner_service.inference.decoding import forward_backward, marginals
+from ner_service.inference.emissions import batches_by_length, compute_emissions, slot_grid
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.tagger import PreparedDocument
 from ner_service.text.windows import BOUNDARY_SLOT
+
+_SLOTS_A_BATCH = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,21 @@ class CorpusEmissions:
         config = replace(self.artifact.config, temperature=temperature)
         decoder = Decoder(replace(self.artifact, config=config))
         return decoder.decode(self.emissions.copy(), self.segments, self.boundaries)
+
+    def marginals(self) -> NDArray[np.float64]:
+        """Probability of each tag of each token under the model's own temperature, (tokens, K)."""
+        emissions = self.emissions / np.float32(self.artifact.config.temperature)
+        Decoder.force_boundaries(emissions, self.boundaries)
+        weights = Decoder(self.artifact).weights
+        found = np.zeros(emissions.shape)
+        starts = np.array([start for start, _ in self.segments], dtype=np.int64)
+        lengths = np.array([stop for _, stop in self.segments], dtype=np.int64) - starts
+        for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
+            grid = slot_grid(starts[chosen], lengths[chosen])
+            lattice = forward_backward(emissions[grid], lengths[chosen], weights)
+            real = np.arange(len(grid))[:, None] < lengths[chosen]
+            found[grid[real]] = marginals(lattice)[real]
+        return found[self.token_slots]
 
 
 def read_emissions(

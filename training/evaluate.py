@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ner_service.errors import ConfigError
-from ner_service.tagger import Tagger
+from ner_service.tagger import Tagger, resolve_model
 from training.cases import WORD_CHANGES, Casing
-from training.corpus import Corpus, load_split
+from training.corpus import Corpus, iter_documents, load_split
 from training.evaluation import Evaluation, evaluate, figures
 from training.predictions import write_predictions
 from training.usage import OneLineParser, run_command
@@ -77,6 +77,10 @@ def _parser() -> OneLineParser:
     parser.add_argument("--backend", choices=("auto", "onnx", "torch"), default="onnx")
     parser.add_argument("--precision", choices=("full", "int8"), default="full")
     parser.add_argument("--predictions", type=Path, metavar="FILE", help="write tags here")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write an HTML report here")
+    parser.add_argument(
+        "--train", metavar="FILE", help="for the report: the training set, to know unseen entities"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -91,14 +95,53 @@ def _run(options: argparse.Namespace) -> None:
     )
     if options.predictions is not None:
         write_predictions(options.predictions, evaluation.cases, evaluation.predicted_spans)
-    result = {
-        **figures(evaluation),
-        "evaluated": _subject(options, tagger, corpus, casing, labels),
-    }
+    subject = _subject(options, tagger, corpus, casing, labels)
+    if options.report is not None:
+        _report(options, tagger, corpus, evaluation, subject)
     if options.json:
+        result = {**figures(evaluation), "evaluated": subject}
         print(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         print(_table(evaluation))
+
+
+def _report(
+    options: argparse.Namespace,
+    tagger: Tagger,
+    corpus: Corpus,
+    evaluation: Evaluation,
+    subject: Mapping[str, Any],
+) -> None:
+    """Write the HTML report, with the figures of the other conditions."""
+    # Drawing is slow to import and seldom asked for.
+    from training.costs import token_costs
+    from training.measure import CONDITION_NAMES, details, how
+    from training.page import write_page
+    from training.seen import load_keys, training_keys
+
+    labels = subject["labels"]
+    path = resolve_model(options.model)
+    keys = load_keys(path)
+    if options.train is not None:
+        train = load_split(options.train, split="train")
+        keys = training_keys(iter_documents(train.splits["train"]), train.scheme)
+    conditions = {}
+    for condition, name in CONDITION_NAMES.items():
+        if condition != "int8":
+            tokens, change = how(condition)
+            done = evaluate(tagger, corpus, tokens=tokens, change=change, labels=labels)
+            conditions[name] = figures(done)
+    costs = []
+    if options.tokens == "gold":
+        costs = token_costs(path, evaluation.cases, labels=labels and labels.values())
+    write_page(
+        options.report,
+        evaluation,
+        subject=subject,
+        details=details(evaluation, keys=keys),
+        conditions=conditions,
+        costs=costs,
+    )
 
 
 def _subject(

@@ -25,7 +25,14 @@ from training.seen import scores_by_novelty
 logger = logging.getLogger(__name__)
 
 Condition = Literal["gold", "raw", "lower", "upper", "noise", "int8"]
-ALL_CONDITIONS: tuple[Condition, ...] = ("gold", "raw", "lower", "upper", "noise", "int8")
+CONDITION_NAMES: dict[Condition, str] = {
+    "gold": "gold tokens",
+    "raw": "raw text",
+    "lower": "lower case",
+    "upper": "upper case",
+    "noise": "typing noise",
+    "int8": "int8",
+}
 ROUNDED = 6
 
 
