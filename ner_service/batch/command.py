@@ -5,21 +5,41 @@ from typing import Annotated, Literal
 
 import typer
 
-from ner_service.text.offsets import OffsetUnit
-
 _Inputs = Annotated[list[str], typer.Argument(help="Files, folders, globs; - is standard input.")]
-_INPUT, _TAGGING, _OUTPUT, _RUNNING = "Input", "Tagging", "Output", "Running"
+
+EXIT_REJECTED = 3
 
 
 def tag(
     inputs: _Inputs,
     model: Annotated[str, typer.Option(help="Name or path of a model.")] = "conll2003",
-    precision: Annotated[
-        Literal["full", "int8"], typer.Option(help="int8 is faster and a little less exact.")
-    ] = "full",
-    backend: Annotated[
-        Literal["auto", "onnx", "torch"], typer.Option(help="What runs the network.")
-    ] = "auto",
+    output: Annotated[
+        str | None, typer.Option(help="File to write, resumable [standard output].")
+    ] = None,
+    output_format: Annotated[
+        Literal["jsonl", "csv", "parquet", "conll", "brat", "html"] | None,
+        typer.Option(help="Format of the output [by its name, else jsonl]."),
+    ] = None,
+    input_format: Annotated[
+        Literal["text", "jsonl", "csv", "parquet", "conll"] | None,
+        typer.Option(help="Format of the inputs [by their names, else text]."),
+    ] = None,
+    unit: Annotated[
+        Literal["document", "line", "paragraph"],
+        typer.Option(help="What of a text file is one document."),
+    ] = "document",
+    text_field: Annotated[str, typer.Option(help="Field or column of the text.")] = "text",
+    id_field: Annotated[str, typer.Option(help="Field or column of the id.")] = "id",
+    keep: Annotated[
+        str | None, typer.Option(help="Fields to pass through, such as title,date.")
+    ] = None,
+    token_column: Annotated[
+        int | None, typer.Option(min=0, help="Column of the tokens in CoNLL files, from 0.")
+    ] = None,
+    delimiter: Annotated[str, typer.Option(help="Between CSV columns [by the name].")] = "",
+    scheme: Annotated[
+        Literal["BIO", "IOB1", "IOBES"], typer.Option(help="Tags of CoNLL output.")
+    ] = "BIO",
     labels: Annotated[
         str | None, typer.Option(help="Labels wanted, such as PER,LOC [all].")
     ] = None,
@@ -27,26 +47,76 @@ def tag(
         list[str] | None,
         typer.Option(help="Least score, or least score of a label: PER=0.8; repeatable [0]."),
     ] = None,
-    offset_unit: Annotated[OffsetUnit, typer.Option(help="Unit of the offsets.")] = "codepoint",
-    output: Annotated[str | None, typer.Option(help="File to write [standard output].")] = None,
+    offset_unit: Annotated[
+        Literal["codepoint", "utf16", "byte"], typer.Option(help="Unit of the offsets.")
+    ] = "codepoint",
+    precision: Annotated[
+        Literal["full", "int8"], typer.Option(help="int8 is faster and a little less exact.")
+    ] = "full",
+    backend: Annotated[
+        Literal["auto", "onnx", "torch"], typer.Option(help="What runs the network.")
+    ] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes, one thread each [all cores].")
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine, or a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster: auto, or HOST:PORT [a new one here].")
+    ] = None,
+    shard_documents: Annotated[int, typer.Option(min=1, help="Most documents of a shard.")] = 2000,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, replace the output.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a rejected record.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing on the way.")] = False,
     summary: Annotated[Path | None, typer.Option(help="File for the summary, JSON.")] = None,
 ) -> int:
-    """Find the names in files of any size."""
-    from ner_service.batch.job import JobPlan, run_job
+    """Find the names in files of any size. Exit code 3: some records were rejected."""
+    from ner_service.batch.job import run_job
+    from ner_service.batch.names import output_format_of
     from ner_service.batch.options import Options
+    from ner_service.batch.plan import Plan
+    from ner_service.batch.progress import describe_summary, write_summary
 
+    format_by_name, compression = output_format_of(output)
     options = Options(
-        labels=tuple(labels.split(",")) if labels else None,
+        input_format=input_format,
+        unit=unit,
+        text_field=text_field,
+        id_field=id_field,
+        keep=_names(keep) or (),
+        token_column=token_column,
+        delimiter=delimiter,
+        labels=_names(labels),
         threshold=parse_threshold(threshold or []),
         offset_unit=offset_unit,
         backend=backend,
         precision=precision,
+        output_format=output_format or format_by_name,
+        compression=compression,
+        scheme=scheme,
+        shard_documents=shard_documents,
     )
-    plan = JobPlan(inputs=tuple(inputs), output=output, workers=workers, summary=summary)
-    return run_job(plan, model, options)
+    plan = Plan(
+        inputs=tuple(inputs),
+        output=output,
+        engine=engine,
+        address=address,
+        workers=workers,
+        fresh=fresh,
+        strict=strict,
+        quiet=quiet,
+    )
+    done = run_job(plan, model, options)
+    if summary is not None:
+        write_summary(summary, done)
+    if not quiet:
+        typer.echo(f"ner-service: {describe_summary(done)}", err=True)
+    return EXIT_REJECTED if done.rejected else 0
+
+
+def _names(value: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in value.split(",")) if value else None
 
 
 def parse_threshold(values: list[str]) -> float | dict[str, float]:

@@ -1,64 +1,104 @@
-"""A job: inputs to output."""
+"""A job from its inputs to its output, resumable at any moment."""
 
+import importlib.metadata
 import json
-import sys
 import time
-from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
 
+from ner_service.batch.engine import run_engine
 from ner_service.batch.options import Options
-from ner_service.batch.records import Record
-from ner_service.batch.tagging import tag_shard
+from ner_service.batch.pipe import run_to_standard_output
+from ner_service.batch.plan import Plan, Summary, load_settings
+from ner_service.batch.progress import Progress
+from ner_service.batch.records import ShardHead, StrictError
+from ner_service.batch.sources import (
+    Source,
+    describe,
+    find_sources,
+    latest_change,
+)
+from ner_service.batch.store import ShardStore
+from ner_service.batch.worker import WorkerSettings
 from ner_service.errors import NerError
-from ner_service.tagger import Tagger
+from ner_service.tagger import ModelInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobPlan:
-    """Where a job reads and writes, and with how many processes.
+def run_job(plan: Plan, model: str, options: Options) -> Summary:
+    """Tag all inputs.
 
-    Attributes:
-        inputs: as given on the command line.
-        output: file to write, standard output if None.
-        workers: processes, one a core if None.
-        summary: file for the summary.
+    Raises:
+        NerError: the job cannot go on. Finished shards are kept.
     """
-
-    inputs: tuple[str, ...]
-    output: str | None = None
-    workers: int | None = None
-    summary: Path | None = None
-
-
-def run_job(plan: JobPlan, model: str, options: Options) -> int:
-    """Tag all inputs; returns the exit code: 0, or 3 if some records were rejected."""
     began = time.monotonic()
-    tagger = Tagger.load(model, backend=options.backend, precision=options.precision, threads=1)
-    documents = rejected = 0
-    entities: Counter[str] = Counter()
+    info, settings = load_settings(model, options)
+    summary = (
+        run_to_standard_output(plan, info, settings)
+        if plan.output is None
+        else _run_to_file(plan, plan.output, info, settings)
+    )
+    summary.seconds = time.monotonic() - began
+    return summary
+
+
+def _run_to_file(plan: Plan, output: str, info: ModelInfo, settings: WorkerSettings) -> Summary:
+    store = ShardStore(output.rstrip("/"))
+    sources = find_sources(plan.inputs, settings.options, is_own=store.is_own)
     try:
-        target = open(plan.output, "wb") if plan.output else sys.stdout.buffer  # noqa: SIM115
-        for name in plan.inputs:
-            data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-            result = tag_shard(tagger, [Record(name, 1, "text", data)], options)
-            target.write(result.data)
-            documents += result.documents
-            entities.update(result.entities)
-            rejected += len(result.rejects)
-            for reject in result.rejects:
-                sys.stderr.write(
-                    f"rejected: {reject.source}, line {reject.line}: {reject.reason}\n"
-                )
-        target.flush()
+        with store.storage.locked(store.folder):
+            return _run(plan, store, sources, info, settings)
     except OSError as error:
-        raise NerError(f"{error.filename or plan.output}: {error.strerror}") from None
-    if plan.summary:
-        summary = {
-            "documents": documents,
-            "entities": dict(sorted(entities.items())),
-            "rejected": rejected,
-            "seconds": round(time.monotonic() - began, 3),
-        }
-        plan.summary.write_text(json.dumps(summary) + "\n", encoding="utf-8")
-    return 3 if rejected else 0
+        place = error.filename or output
+        reason = error.strerror or error
+        raise NerError(f"{place}: {reason}; finished shards are kept") from None
+
+
+def _run(
+    plan: Plan,
+    store: ShardStore,
+    sources: Sequence[Source],
+    info: ModelInfo,
+    settings: WorkerSettings,
+) -> Summary:
+    job = _identify(sources, info, settings.options)
+    modified = latest_change(sources)
+    resumable = all(source.size is not None for source in sources)
+    if resumable and not plan.fresh:
+        finished = store.find_finished(job, modified)
+        if finished is not None:
+            return Summary.of_finished(finished["summary"])
+    heads = store.begin(job, fresh=plan.fresh, resumable=resumable)
+    kept = {key: head.digest for key, head in heads.items()}
+    summary = Summary(job["model"])
+    keys = []
+    size = job["input"]["bytes"] if resumable else 0
+    with Progress(size, quiet=plan.quiet) as progress:
+        if not resumable:
+            progress.say("standard input cannot be resumed: if interrupted, the job starts over")
+        with closing(run_engine(plan, sources, settings, kept)) as results:
+            for done in results:
+                is_kept = done.data is None
+                head = heads[done.key] if done.data is None else ShardHead.of(done.data)
+                if plan.strict and head.rejects:
+                    raise StrictError(head.rejects[0])
+                if done.data is not None:
+                    store.save(done.key, done.data)
+                keys.append(done.key)
+                summary.add(head, kept=is_kept)
+                progress.update(summary, done.consumed, kept_tokens=head.tokens if is_kept else 0)
+    manifest = {"job": job, "modified": modified, "summary": summary.to_dict()}
+    store.finish(sorted(keys), manifest, info, settings.options)
+    return summary
+
+
+def _identify(sources: Sequence[Source], info: ModelInfo, options: Options) -> dict[str, Any]:
+    job: dict[str, Any] = {
+        "input": describe(sources),
+        "model": {"name": info.name, "version": info.version},
+        "options": asdict(options),
+        "program": importlib.metadata.version("ner-service"),
+    }
+    as_read_again: dict[str, Any] = json.loads(json.dumps(job))  # lists for tuples
+    return as_read_again

@@ -11,6 +11,7 @@ from ner_service.text import OffsetUnit
 
 InputFormat = Literal["text", "jsonl", "csv", "parquet", "conll"]
 OutputFormat = Literal["jsonl", "csv", "parquet", "conll", "brat", "html"]
+Compression = Literal["", "gz", "zst"]
 TextUnit = Literal["document", "line", "paragraph"]
 
 RESERVED_FIELDS = frozenset({"id", "model", "entities"})
@@ -27,7 +28,8 @@ class Options:
         text_field: field or column of the text.
         id_field: field or column of the id.
         keep: fields or columns passed through to the output.
-        token_column: column of the tokens in CoNLL files, counted from 0.
+        token_column: column of the tokens in CoNLL files, counted from 0; the first if None, or
+            the second where the first numbers them.
         delimiter: of CSV columns; by the file's name if empty.
         labels: the labels wanted, all if None.
         threshold: least score, or least score by label.
@@ -35,6 +37,7 @@ class Options:
         backend: what runs the network.
         precision: of the network.
         output_format: what is written.
+        compression: of the output.
         scheme: of the tags in CoNLL output.
         shard_documents: most documents of a shard.
         shard_bytes: a shard ends once it holds that many bytes.
@@ -47,7 +50,7 @@ class Options:
     text_field: str = "text"
     id_field: str = "id"
     keep: tuple[str, ...] = ()
-    token_column: int = 0
+    token_column: int | None = None
     delimiter: str = ""
     labels: tuple[str, ...] | None = None
     threshold: Threshold = 0.0
@@ -55,9 +58,10 @@ class Options:
     backend: BackendName = "auto"
     precision: Precision = "full"
     output_format: OutputFormat = "jsonl"
+    compression: Compression = ""
     scheme: Scheme = "BIO"
-    shard_documents: int = 512
-    shard_bytes: int = 2 * 2**20
+    shard_documents: int = 2000
+    shard_bytes: int = 2**19
     max_line_bytes: int = 16 * 2**20
     max_document: int = 1_000_000
 
@@ -69,5 +73,7 @@ class Options:
         """
         if clash := RESERVED_FIELDS.intersection(self.keep):
             raise ConfigError(f"keep: the output has fields {sorted(clash)} of its own")
+        if self.compression and self.output_format in ("parquet", "brat"):
+            raise ConfigError(f"output {self.output_format} cannot be compressed as a whole")
         if len(set(self.keep)) < len(self.keep):
             raise ConfigError("keep: expected each field once")

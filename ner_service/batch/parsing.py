@@ -3,6 +3,7 @@
 import json
 from typing import NoReturn
 
+from ner_service.batch.conll import parse_columns
 from ner_service.batch.options import Options
 from ner_service.batch.records import InputDocument, JsonValue, Record, RecordError
 from ner_service.errors import TextError
@@ -20,17 +21,19 @@ def parse_record(record: Record, options: Options) -> InputDocument:
     text = _decode(record.data)
     match record.kind:
         case "text":
-            document = InputDocument(_place(record, options), text)
+            kept: dict[str, JsonValue] = dict.fromkeys(options.keep)
+            document = InputDocument(_place(record, options), text, kept=kept)
         case "json":
             document = _parse_fields(text, record, options)
         case _:
-            document = _parse_columns(text, record, options)
-    if len(document.text) > options.max_document:
+            document = _parse_conll(text, record, options)
+    text = document.text if document.words is None else " ".join(document.words)
+    if len(text) > options.max_document:
         raise RecordError(
-            f"document too long: {len(document.text)} code points, at most {options.max_document}"
+            f"document too long: {len(text)} code points, at most {options.max_document}"
         )
-    for value in (document.text, *(document.words or ()), str(document.id)):
-        _check_unicode(value)
+    _check_unicode(text)
+    _check_unicode(str(document.id))
     return document
 
 
@@ -75,8 +78,7 @@ def _parse_fields(text: str, record: Record, options: Options) -> InputDocument:
     if not isinstance(fields, dict):
         raise RecordError(f"expected a JSON object, got {_kind_of(fields)}")
     kept = {name: fields.get(name) for name in options.keep}
-    if not all(isinstance(value, str) and value.isascii() for value in kept.values()):
-        _check_unicode(json.dumps(kept, ensure_ascii=False))
+    _check_kept(kept)
     identity = _identity(fields.get(options.id_field), record, options)
     value = fields.get(options.text_field)
     if isinstance(value, str):
@@ -91,6 +93,15 @@ def _parse_fields(text: str, record: Record, options: Options) -> InputDocument:
     return InputDocument(identity, words=words, starts=[0] if words else [], kept=kept)
 
 
+def _check_kept(kept: dict[str, JsonValue]) -> None:
+    if all(isinstance(value, str) and value.isascii() for value in kept.values()):
+        return
+    try:
+        _check_unicode(json.dumps(kept, ensure_ascii=False, allow_nan=False))
+    except ValueError:  # 1e999 is JSON, yet no number here
+        raise RecordError("broken JSON: a number out of range") from None
+
+
 def _identity(value: JsonValue, record: Record, options: Options) -> str | int:
     if value is None:
         return _place(record, options)
@@ -101,8 +112,10 @@ def _identity(value: JsonValue, record: Record, options: Options) -> str | int:
     return value
 
 
-def _parse_columns(text: str, record: Record, options: Options) -> InputDocument:
-    raise NotImplementedError
+def _parse_conll(text: str, record: Record, options: Options) -> InputDocument:
+    identity, words, starts = parse_columns(text, options)
+    kept: dict[str, JsonValue] = dict.fromkeys(options.keep)
+    return InputDocument(identity or _place(record, options), "", words, starts, kept)
 
 
 def _kind_of(value: JsonValue) -> str:

@@ -1,8 +1,8 @@
 """What is read and what comes back: records in shards, documents, results."""
 
-from collections import Counter
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ner_service.errors import NerError
 
@@ -59,21 +59,56 @@ class Reject:
     line: int
     reason: str
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.source}, line {self.line}: {self.reason}"
+
+
+class StrictError(NerError):
+    """A record was rejected, and the job must not go on."""
+
+    def __init__(self, reject: Reject) -> None:
+        """Name the record."""
+        super().__init__(f"rejected {reject} (--strict)")
+
 
 @dataclass(frozen=True, slots=True)
-class ShardResult:
-    """What tagging makes of a shard.
+class ShardHead:
+    """What is told of a shard's result without its data.
 
     Attributes:
-        data: the shard's part of the output.
+        digest: of the shard it came from.
         documents: how many were tagged.
         tokens: of those documents.
         entities: how many by label.
         rejects: in the order of the input.
     """
 
-    data: bytes
+    digest: str
     documents: int
     tokens: int
-    entities: Counter[str]
+    entities: dict[str, int]
     rejects: list[Reject]
+
+    def to_line(self) -> bytes:
+        """One line of JSON, the first of a shard's file."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def of(cls, data: bytes) -> "ShardHead":
+        """The head of a shard's data."""
+        return cls.from_line(data[: data.index(b"\n")])
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "ShardHead":
+        """Read what `to_line` writes.
+
+        Raises:
+            ValueError: it is not such a line.
+        """
+        fields = json.loads(line)
+        try:
+            fields["rejects"] = [Reject(**reject) for reject in fields["rejects"]]
+            return cls(**fields)
+        except (KeyError, TypeError):
+            raise ValueError("not the head of a shard") from None

@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from ner_service.batch.options import Options
 from ner_service.batch.parsing import parse_record
-from ner_service.batch.records import InputDocument, Record, RecordError, Reject, ShardResult
-from ner_service.batch.writers import TaggedDocument, write_jsonl
-from ner_service.entities import Entity, filter_entities
+from ner_service.batch.records import InputDocument, RecordError, Reject, ShardHead
+from ner_service.batch.shards import Shard, unpack
+from ner_service.batch.tagged import TaggedDocument, offsets_in
+from ner_service.batch.writers import write_shard
+from ner_service.entities import filter_entities
 from ner_service.tagger import Document, ModelInfo, PreparedDocument
-from ner_service.text import convert_offsets
 
 _CODE_POINTS_A_BATCH = 500_000
 
@@ -36,11 +36,11 @@ class BatchTagger(Protocol):
         ...
 
 
-def tag_shard(tagger: BatchTagger, records: Sequence[Record], options: Options) -> ShardResult:
-    """Tag the records of a shard and write them in the job's format."""
+def tag_shard(tagger: BatchTagger, shard: Shard, options: Options) -> bytes:
+    """Tag a shard and write it in the job's format, its head in the first line."""
     documents: list[InputDocument] = []
     rejects: list[Reject] = []
-    for record in records:
+    for record in unpack(shard.payload):
         try:
             documents.append(parse_record(record, options))
         except RecordError as error:
@@ -48,13 +48,14 @@ def tag_shard(tagger: BatchTagger, records: Sequence[Record], options: Options) 
     tagged: list[TaggedDocument] = []
     for batch in _batches(documents):
         tagged += _tag_batch(tagger, batch, options)
-    return ShardResult(
-        data=write_jsonl(tagged, tagger.info),
+    head = ShardHead(
+        digest=shard.digest,
         documents=len(tagged),
         tokens=sum(len(document.prepared.tokens) for document in tagged),
-        entities=Counter(entity.label for document in tagged for entity in document.entities),
+        entities=dict(Counter(entity.label for item in tagged for entity in item.entities)),
         rejects=rejects,
     )
+    return head.to_line() + write_shard(tagged, tagger.info, options)
 
 
 def _batches(documents: Sequence[InputDocument]) -> Iterator[list[InputDocument]]:
@@ -85,15 +86,10 @@ def _tag_batch(
         batch, prepared, tagger.tag_documents(prepared), strict=True
     ):
         entities = filter_entities(answer.entities, labels=labels, threshold=options.threshold)
-        yield TaggedDocument(document, ready, answer, _moved(answer.text, entities, options))
-
-
-def _moved(text: str, entities: Sequence[Entity], options: Options) -> Sequence[Entity]:
-    if options.offset_unit == "codepoint" or not entities or text.isascii():
-        return entities
-    ends = [offset for entity in entities for offset in (entity.start, entity.end)]
-    ends = convert_offsets(text, ends, options.offset_unit)
-    return [
-        replace(entity, start=start, end=end)
-        for entity, start, end in zip(entities, ends[::2], ends[1::2], strict=True)
-    ]
+        starts, ends = offsets_in(
+            answer.text,
+            [entity.start for entity in entities],
+            [entity.end for entity in entities],
+            options.offset_unit,
+        )
+        yield TaggedDocument(document, ready, answer, entities, starts, ends)
