@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from ner_service.inference.backend import Backend
 from ner_service.text.windows import Window
 
-SLOTS_A_BATCH = 4096
-"""Padded slots read at once: enough to keep the cores busy, few enough to stay in their caches."""
+SLOTS_A_BATCH = 1536
+"""Padded slots read at once: matrices large enough for the processor, small enough for its caches.
+Fifteen windows of 100 run faster than one, and a tenth faster than forty."""
 
 
 def compute_emissions(
