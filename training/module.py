@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
@@ -54,6 +55,12 @@ class TaggerModule(lightning.LightningModule):
         words = batch.words._replace(vectors=vectors)
         emissions: Tensor = self.network(words, batch.positions, batch.mask)
         return emissions
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make dropout a function of seed, epoch and batch: a resumed run drops the same."""
+        del batch
+        key = np.random.SeedSequence((self.settings.seed, self.current_epoch, batch_idx))
+        torch.manual_seed(int(key.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Negative log-likelihood, or cross-entropy summed over time, mean over windows.

@@ -51,6 +51,7 @@ from training.vocabulary import build_vocabulary
 logger = logging.getLogger("training")
 
 RUNS = Path("runs")
+_BEST, _LAST = "best", "last"
 _DEV_BATCH = 32
 _AVERAGE_EVERY = 4
 """Steps between updates of the averaged weights: each costs a pass over all of them."""
@@ -204,15 +205,12 @@ def fit(
     """Train and give the module with its best weights, and the folder of the run."""
     folder = folder or RUNS / f"{settings.name}-seed{settings.seed}"
     module = make_module(settings, materials)
-    checkpoint = ModelCheckpoint(
-        folder,
-        filename="best",
-        monitor="dev_f1",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
+    best = ModelCheckpoint(
+        folder, filename=_BEST, monitor="dev_f1", mode="max", enable_version_counter=False
     )
-    callbacks: list[Callback] = [checkpoint, TQDMProgressBar(refresh_rate=20), *observers]
+    # `save_last` of the best one would write it only when the best changes.
+    last = ModelCheckpoint(folder, filename=_LAST, enable_version_counter=False)
+    callbacks: list[Callback] = [best, last, TQDMProgressBar(refresh_rate=20), *observers]
     if settings.optimiser.average_decay > 0:
         callbacks.append(
             EMAWeightAveraging(
@@ -236,15 +234,15 @@ def fit(
         num_sanity_val_steps=0,
         deterministic=True,
     )
-    last = folder / "last.ckpt"
+    broken_off = folder / f"{_LAST}.ckpt"
     trainer.fit(
         module,
         datamodule=TrainingData(settings, materials),
-        ckpt_path=last if resume and last.is_file() else None,
+        ckpt_path=broken_off if resume and broken_off.is_file() else None,
         weights_only=False,
     )
-    best = trainer.strategy.load_checkpoint(checkpoint.best_model_path, weights_only=True)
-    module.load_state_dict(best["state_dict"])
+    weights = trainer.strategy.load_checkpoint(best.best_model_path, weights_only=True)
+    module.load_state_dict(weights["state_dict"])
     return module.eval(), folder
 
 
