@@ -21,3 +21,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import save_tiny  # not for tests that never need torch
 
     return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory):
+    """A short run on the sample of tests/data, long enough to learn its training sentences."""
+    from tests.training_runs import sample_settings, train
+
+    folder = tmp_path_factory.mktemp("trained")
+    return train(sample_settings(folder, epochs=40), folder)
+
+
+@pytest.fixture(scope="session")
+def trained_model(trained) -> Path:
+    """The model directory of that run."""
+    return trained.model
