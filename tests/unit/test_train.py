@@ -68,8 +68,10 @@ class KilledError(Exception):
     """Stands for a machine that goes away."""
 
 
-@pytest.mark.parametrize(("average_decay", "batch"), [(0.0, 0), (0.8, 3)])
-def test_resumed_run_equals_the_uninterrupted_one(tmp_path, monkeypatch, average_decay, batch):
+@pytest.mark.parametrize(("average_decay", "batch_killed"), [(0.0, 0), (0.8, 3)])
+def test_resumed_run_equals_the_uninterrupted_one(
+    tmp_path, monkeypatch, average_decay, batch_killed
+):
     settings = sample_settings(tmp_path, epochs=4)
     optimiser = replace(settings.optimiser, average_decay=average_decay)
     settings = replace(settings, optimiser=optimiser)
@@ -78,7 +80,7 @@ def test_resumed_run_equals_the_uninterrupted_one(tmp_path, monkeypatch, average
     plain_step = TaggerModule.training_step
 
     def killed_step(module, batch, batch_idx):
-        if module.current_epoch == 2 and batch_idx == batch:
+        if module.current_epoch == 2 and batch_idx == batch_killed:
             raise KilledError
         return plain_step(module, batch, batch_idx)
 
