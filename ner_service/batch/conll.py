@@ -23,7 +23,7 @@ _NUMBERED_WIDTHS = (5, 10)
 _CONTROL = re.compile(r"[\x00-\x1f\x85\u2028\u2029]")
 
 
-def parse_columns(text: str, options: Options) -> tuple[str | None, list[str], list[int]]:
+def parse_columns(text: str, first_line: int, options: Options) -> tuple[str | None, list[str], list[int]]:
     """Read one document: its id if it has one, its tokens, and the tokens that open sentences.
 
     Raises:
@@ -34,7 +34,7 @@ def parse_columns(text: str, options: Options) -> tuple[str | None, list[str], l
     starts: list[int] = []
     is_new = True
     column = options.token_column
-    for number, line in enumerate(text.split("\n")):
+    for number, line in enumerate(text.split("\n"), start=first_line):
         line = line.removesuffix("\r")
         fields = line.split("\t") if "\t" in line else _SPACES.split(line.strip(" "))
         if not line.strip() or fields[0] == _MARK:
@@ -46,17 +46,23 @@ def parse_columns(text: str, options: Options) -> tuple[str | None, list[str], l
                 identity = found[1]
             continue
         if column is None:
-            column = 1 if len(fields) in _NUMBERED_WIDTHS and fields[0] == "1" else 0
+            column = int(_is_numbered(fields))
         if column == 1 and not fields[0].isdecimal() and options.token_column is None:
             continue  # a range of tokens, or an empty node
         word = fields[column].strip() if column < len(fields) else ""
         if not word:
-            raise RecordError(f"expected a token in column {column} of the record's line {number}")
+            raise RecordError(f"expected a token in column {column} of line {number}")
         if is_new:
             starts.append(len(words))
             is_new = False
         words.append(word)
     return identity, words, starts
+
+
+def _is_numbered(fields: Sequence[str]) -> bool:
+    """Tell the number 1 from a token that happens to be 1: its last column is a tag."""
+    first = fields[0] == "1" or fields[0].startswith("1-")
+    return first and len(fields) in _NUMBERED_WIDTHS and not _is_token(fields)
 
 
 def _is_token(fields: Sequence[str]) -> bool:

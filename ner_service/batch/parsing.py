@@ -113,7 +113,7 @@ def _identity(value: JsonValue, record: Record, options: Options) -> str | int:
 
 
 def _parse_conll(text: str, record: Record, options: Options) -> InputDocument:
-    identity, words, starts = parse_columns(text, options)
+    identity, words, starts = parse_columns(text, record.line, options)
     kept: dict[str, JsonValue] = dict.fromkeys(options.keep)
     return InputDocument(identity or _place(record, options), "", words, starts, kept)
 

@@ -117,7 +117,7 @@ class _Gathering:
         """The record so far, if there is one, and start again."""
         if self._broken:
             yield Record(source.name, self._first, kind, b"", too_long(what, self._limit))
-        elif not all(line.startswith(b"# ") for line in self._lines) or kind == "text":
+        elif any(kind == "text" or not line.startswith(b"# ") for line in self._lines):
             yield Record(source.name, self._first, kind, b"".join(self._lines).rstrip(b"\r\n"))
         self._clear()
 

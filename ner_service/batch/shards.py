@@ -82,6 +82,8 @@ def place_of(payload: bytes) -> str:
     """Where the records of a payload come from, for messages."""
     records = unpack(payload)
     first, last = records[0], records[-1]
+    if len(records) == 1:
+        return f"{first.source}, line {first.line}"
     if first.source == last.source:
         return f"{first.source}, lines {first.line} to {last.line}"
     return f"{first.source} to {last.source}"

@@ -150,7 +150,7 @@ def noticing_damage(source: Source) -> Iterator[None]:
     """Turn what decompressors raise for damaged data into `DamageError`."""
     damage: tuple[type[Exception], ...] = (gzip.BadGzipFile, EOFError, zlib.error)
     if source.compression == "zst":
-        damage = (need("zstandard", source.name).ZstdError,)
+        damage = (EOFError, need("zstandard", source.name).ZstdError)
     try:
         yield
     except damage as error:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
@@ -132,10 +133,7 @@ def _rows(batch: Any, pa: Any) -> Iterator[dict[str, Any]]:
 
 def _parquet_record(source: Source, row: int, fields: dict[str, Any], options: Options) -> Record:
     try:
-        decoded = {
-            name: value.decode("utf-8") if isinstance(value, bytes) else value
-            for name, value in fields.items()
-        }
+        decoded = {name: _json_value(value) for name, value in fields.items()}
     except UnicodeDecodeError:
         return Record(source.name, row, "json", b"", "not UTF-8")
     data = json.dumps(decoded, default=str).encode()
@@ -143,6 +141,13 @@ def _parquet_record(source: Source, row: int, fields: dict[str, Any], options: O
         reason = f"row too long: more than {options.max_line_bytes} bytes"
         return Record(source.name, row, "json", b"", reason)
     return Record(source.name, row, "json", data)
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    # JSON has no word for what is not a number.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _wanted(options: Options) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from ner_service.api.faults import ClientGoneError, DeadlineError, NotReadyError, QueueFullError
+from ner_service.api.logs import make_logger
 from ner_service.api.parsing import Item
 from ner_service.api.service import Service
 from ner_service.api.settings import Settings
@@ -15,11 +16,17 @@ from ner_service.errors import TextError
 from tests.fakes import FakeTagger
 
 
+@pytest.fixture(autouse=True)
+def _always_through_the_queue(monkeypatch):
+    """A closed gate would block the event loop if small requests stayed on its thread."""
+    monkeypatch.setattr("ner_service.api.service.TINY", -1)
+
+
 def make_service(tagger: FakeTagger, **settings: object) -> Service:
     def load(source: str) -> FakeTagger:
         raise AssertionError(source)
 
-    service = Service(Settings.model_validate(settings), load)
+    service = Service(Settings.model_validate(settings), load, make_logger("error"))
     service.models.add(tagger, source="fake")
     return service
 
@@ -56,7 +63,8 @@ def test_documents_come_back_in_order():
     run(main)
 
 
-def test_a_lone_small_request_changes_no_thread():
+def test_a_lone_small_request_changes_no_thread(monkeypatch):
+    monkeypatch.setattr("ner_service.api.service.TINY", 500)
     tagger = FakeTagger()
     threads = set()
     tag_documents = tagger.tag_documents
@@ -69,12 +77,11 @@ def test_a_lone_small_request_changes_no_thread():
 
     async def main() -> None:
         service = make_service(tagger)
-        service.active = 1
         await tag(service, "Bob")
         assert threads == {threading.current_thread()}
-        service.active = 2
-        await tag(service, "Bob")
+        await asyncio.gather(tag(service, "Bob"), tag(service, "Ann"))
         assert len(threads) == 2
+        assert len(tagger.batches) == 2
         service.close()
 
     run(main)
