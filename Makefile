@@ -66,5 +66,5 @@ $(VENV)/.training: $(VENV)/.serving
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.training
-	$(PIP_INSTALL) --editable '.[train,dev]'
+	$(PIP_INSTALL) --editable '.[train,rules,redaction,dev]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""The command line: `ner-service serve | tag | models`.
+"""The command line: `ner-service serve | tag | redact | restore | models`.
 
 Commands import what they need when they run, so that `--help` is quick. Errors go to standard error
 in one line: exit 2 for usage, 1 for failure.
@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from ner_service.batch.command import tag
 from ner_service.errors import NerError
+from ner_service.redaction.command import redact, restore
 
 app = typer.Typer(
     name="ner-service",
@@ -66,6 +67,8 @@ def serve(
 
 
 app.command()(tag)
+app.command()(redact)
+app.command()(restore)
 
 
 @app.command()

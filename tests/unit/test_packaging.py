@@ -71,7 +71,7 @@ def test_plain_install_is_the_serving_set():
 
 
 def test_extras_are_those_of_the_design():
-    assert EXTRAS.keys() == {"train", "torch", "ray", "memory", "dev"}
+    assert EXTRAS.keys() == {"train", "torch", "ray", "rules", "redaction", "memory", "dev"}
     assert names(EXTRAS["torch"]) == {"torch"}
 
 
