@@ -8,7 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ner_service.artifact.config import DecodingScheme, NetworkConfig
+from ner_service.artifact.config import (
+    DecodingScheme,
+    NetworkConfig,
+    VectorsName,
+    WindowOverlap,
+    WindowTokens,
+)
 from ner_service.errors import ConfigError
 from training.corpus import DataConfig
 
@@ -29,7 +35,7 @@ class VectorsConfig:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    name: str
+    name: VectorsName
     path: str
     limit: Annotated[int, Field(ge=1)] | None = None
     trainable: bool = False
@@ -93,8 +99,8 @@ class TrainConfig:
     patience: Annotated[int, Field(ge=1)] | None = None
     batch_windows: Annotated[int, Field(ge=1)] = 4
     teacher_windows: Annotated[int, Field(ge=0)] = 0
-    window_tokens: Annotated[int, Field(ge=4)] = 100
-    window_overlap: Annotated[int, Field(ge=0)] = 24
+    window_tokens: WindowTokens = 100
+    window_overlap: WindowOverlap = 24
     min_word_count: Annotated[int, Field(ge=1)] = 1
     word_dropout: Chance = 0.2
     row_dropout: Chance = 0.5
@@ -104,6 +110,16 @@ class TrainConfig:
     title: Chance = 0.0
     forget_word: Chance = 0.05
     forget_one_hot: Chance = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse what would only fail once the model is written.
+
+        Raises:
+            ConfigError: two sets of vectors of one name.
+        """
+        names = [table.name for table in self.vectors]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"vectors: expected different names, got {', '.join(names)}")
 
 
 def load_config(file: Path, overrides: Sequence[str] = ()) -> TrainConfig:

@@ -18,6 +18,9 @@ CharacterEncoderKind = Literal["cnn", "bilstm", "none"]
 OutputLayer = Literal["crf", "softmax"]
 DecodingScheme = Literal["BIO", "IOBES"]
 Width = Annotated[int, Field(ge=1, le=8192)]
+WindowTokens = Annotated[int, Field(ge=4, le=10_000)]
+WindowOverlap = Annotated[int, Field(ge=0, le=2_000)]
+VectorsName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,7 @@ class VectorTableConfig:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    name: VectorsName
     words: Annotated[int, Field(ge=1)]
     width: Width
 
@@ -108,8 +111,8 @@ class ArtifactConfig:
     name: str
     scheme: DecodingScheme = "IOBES"
     labels: tuple[str, ...]
-    window_tokens: Annotated[int, Field(ge=4, le=10_000)] = 100
-    window_overlap: Annotated[int, Field(ge=0, le=2_000)] = 24
+    window_tokens: WindowTokens = 100
+    window_overlap: WindowOverlap = 24
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     vector_tables: tuple[VectorTableConfig, ...] = ()
     network: NetworkConfig = field(default_factory=NetworkConfig)
