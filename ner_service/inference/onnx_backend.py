@@ -31,7 +31,7 @@ class OnnxBackend:
                 raise ConfigError(f"precision int8: model {path.name} has no int8 graph")
         self._words = _session(path / WORD_ENCODER, threads)
         self._sentences = _session(sentence_encoder, threads)
-        self._word_inputs = {entry.name for entry in self._words.get_inputs()}
+        self._word_inputs = {entry.name: entry.shape for entry in self._words.get_inputs()}
 
     def encode_words(
         self, features: WordFeatures, vectors: NDArray[np.float32]
@@ -40,12 +40,18 @@ class OnnxBackend:
         columns = {
             "one_hot_ids": features.one_hot_ids,
             "vectors": vectors,
-            "characters": features.characters,
+            "characters": self._characters(features.characters),
             "shapes": features.shapes,
         }
         feed = {name: column for name, column in columns.items() if name in self._word_inputs}
         rows: NDArray[np.float32] = self._words.run(["rows"], feed)[0]
         return rows
+
+    def _characters(self, characters: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Without the columns that are padding for every word, if the graph takes any width."""
+        if "characters" not in self._word_inputs or self._word_inputs["characters"][1] != "C":
+            return characters
+        return characters[:, : max(1, int(np.count_nonzero(characters, axis=1).max()))]
 
     def encode_sentences(
         self, rows: NDArray[np.float32], lengths: NDArray[np.int64]

@@ -11,7 +11,7 @@ from ner_service.inference.features import WordFeaturizer
 
 BOUNDARY_ROW = 0
 CAPACITY = 60_000
-_BATCH = 1024
+_BATCH = 256
 
 
 class WordRows:
@@ -51,7 +51,7 @@ class WordRows:
                 # More different words at once than the cache holds: this once it is larger.
                 self._grow(len(missing))
         if missing:
-            self._add(list(missing))
+            self._add(sorted(missing, key=len))  # words of like length share a batch
         place = known.__getitem__
         return [
             np.fromiter(map(place, words), dtype=np.int32, count=len(words)) for words in documents
