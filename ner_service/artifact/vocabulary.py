@@ -5,7 +5,7 @@ costs nothing at start: words are found by a binary search for their 64-bit hash
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -20,17 +20,17 @@ _DIGIT = re.compile(r"\d")
 _LONGEST_SHAPE = 8
 
 
-def lookup_forms(word: str) -> Iterator[str]:
+def lookup_forms(word: str) -> list[str]:
     """The forms under which a word's vector is looked up, best first.
 
-    As it stands, lower-cased, then both with digits folded to 0.
+    As it stands, lower-cased, then both with digits folded to 0; each form once.
     """
-    yield word
     lowered = word.lower()
-    yield lowered
-    if any(character.isdigit() for character in word):
-        yield _DIGIT.sub("0", word)
-        yield _DIGIT.sub("0", lowered)
+    forms = [word] if lowered == word else [word, lowered]
+    if not word.isalpha() and _DIGIT.search(word):
+        folded = [_DIGIT.sub("0", form) for form in forms]
+        forms += [form for form in folded if form not in forms]
+    return forms
 
 
 def word_shape(word: str) -> str:
@@ -108,6 +108,32 @@ def word_keys(words: Sequence[str]) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True, slots=True)
+class WordForms:
+    """The keys of all forms of N words: worked out once, looked up in every table.
+
+    Attributes:
+        word_count: N.
+        keys: (F,) uint64, a word's forms side by side, best first.
+        owners: (F,) the word that each is a form of.
+    """
+
+    word_count: int
+    keys: NDArray[np.uint64]
+    owners: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> "WordForms":
+        """Work out the forms of the given words."""
+        forms: list[str] = []
+        counts: list[int] = []
+        for word in words:
+            before = len(forms)
+            forms += lookup_forms(word)
+            counts.append(len(forms) - before)
+        return cls(len(words), word_keys(forms), np.repeat(np.arange(len(words)), counts))
+
+
+@dataclass(frozen=True, slots=True)
 class VectorTable:
     """Pretrained vectors of R rows and width D, quantised row by row to int8.
 
@@ -143,20 +169,17 @@ class VectorTable:
 
     def find(self, words: Sequence[str]) -> NDArray[np.int64]:
         """Row of each word under the first of its forms that the table knows, else -1; (N,)."""
-        forms: list[str] = []
-        owners: list[int] = []
-        for index, word in enumerate(words):
-            for form in lookup_forms(word):
-                forms.append(form)
-                owners.append(index)
-        found = np.full(len(words), -1, dtype=np.int64)
-        if not forms:
+        return self.find_forms(WordForms.of(words))
+
+    def find_forms(self, forms: "WordForms") -> NDArray[np.int64]:
+        """The same for words whose forms are known already; (N,)."""
+        found = np.full(forms.word_count, -1, dtype=np.int64)
+        if not len(forms.keys):
             return found
-        keys = word_keys(forms)
-        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        hits = np.flatnonzero(self.keys[places] == keys)
+        places = np.minimum(np.searchsorted(self.keys, forms.keys), len(self.keys) - 1)
+        hits = np.flatnonzero(self.keys[places] == forms.keys)
         # Backwards, so that the best form of a word is written last and stays.
-        found[np.asarray(owners)[hits[::-1]]] = self.rows[places[hits[::-1]]]
+        found[forms.owners[hits[::-1]]] = self.rows[places[hits[::-1]]]
         return found
 
     def gather(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from ner_service.artifact.vocabulary import (
     UNKNOWN_ID,
     VectorTable,
     Vocabulary,
+    WordForms,
     word_shape,
 )
 
@@ -85,8 +86,9 @@ class WordFeaturizer:
 
     def _vector_rows(self, words: Sequence[str]) -> NDArray[np.int64]:
         rows = np.full((len(words), len(self._tables)), -1, dtype=np.int64)
+        forms = WordForms.of(words)
         for index, table in enumerate(self._tables):
-            rows[:, index] = table.find(words)
+            rows[:, index] = table.find_forms(forms)
         return rows
 
     def _characters(self, words: Sequence[str]) -> NDArray[np.int64]:
