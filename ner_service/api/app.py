@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from ner_service.api.auth import Guard, KeyRing
+from ner_service.api.dialects import comprehend, huggingface, presidio
 from ner_service.api.docs import add_docs
 from ner_service.api.edge import Edge
 from ner_service.api.logs import make_logger
@@ -17,8 +18,11 @@ from ner_service.api.openapi import describe
 from ner_service.api.routes import add_routes
 from ner_service.api.service import Service
 from ner_service.api.settings import Settings
+from ner_service.api.web import add_page
 from ner_service.tagger import Tagger
 
+DIALECTS = (huggingface, comprehend, presidio)
+STYLES = {dialect.PREFIX: dialect.error_style for dialect in DIALECTS}
 DESCRIPTION = "Finds names in texts, with exact offsets and probabilities."
 
 
@@ -34,7 +38,8 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         ConfigError: a key file cannot be read.
     """
     settings = settings or Settings()
-    service = Service(settings, loader(settings))
+    logger = make_logger(settings.log_level)
+    service = Service(settings, loader(settings), logger)
     if tagger is not None:
         service.models.add(tagger, source=tagger.info.name)
         service.tell_models()
@@ -42,7 +47,6 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         keys=KeyRing(settings.api_keys, settings.api_keys_file),
         admin_keys=KeyRing(settings.admin_keys, settings.admin_keys_file),
     )
-    logger = make_logger(settings.log_level)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -60,15 +64,20 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # A redirect would be built from the Host header, which anyone can set.
+        redirect_slashes=False,
     )
     app.state.service = service
     add_routes(app)
+    for dialect in DIALECTS:
+        dialect.add_routes(app)
     add_docs(app)
-    describe(app)
+    add_page(app)
+    describe(app, [model for dialect in DIALECTS for model in dialect.SCHEMAS])
     # Everything that fails is answered by the edge, in one place.
     app.add_exception_handler(HTTPException, _pass_on)
     app.add_exception_handler(RequestValidationError, _pass_on)
-    app.add_middleware(Edge, service=service, guard=guard, logger=logger, styles={})
+    app.add_middleware(Edge, service=service, guard=guard, styles=STYLES)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import FilteringBoundLogger
 
 from ner_service.api.auth import Guard
 from ner_service.api.body import header
@@ -79,14 +78,13 @@ class Edge:
         *,
         service: Service,
         guard: Guard,
-        logger: FilteringBoundLogger,
         styles: Mapping[str, ErrorStyle],
     ) -> None:
         """Wrap `app`; `styles` gives the error style of the dialect below each path prefix."""
         self._app = app
         self._service = service
         self._guard = guard
-        self._logger = logger
+        self._logger = service.logger
         self._styles = styles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +96,6 @@ class Edge:
         info = RequestInfo(_request_id(scope), asyncio.get_running_loop().time())
         scope[SCOPE_KEY] = info
         send_marked = self._marking(send, info)
-        self._service.active += 1
         try:
             self._guard.check(scope)
             await self._app(scope, receive, send_marked)
@@ -110,26 +107,25 @@ class Edge:
             info.outcome = problem.kind.code
             if problem.kind is INTERNAL:
                 self._logger.error("failure", request_id=info.id, exc_info=error)
-            if info.status:
-                raise  # the answer has begun: only the connection can tell
             if isinstance(error, ClientGoneError):
                 info.status = problem.kind.status
+            elif info.status:
+                raise  # the answer has begun: only the connection can tell
             else:
                 await self._answer(problem, info, scope, send_marked)
         finally:
-            self._service.active -= 1
             self._record(scope, info, time.perf_counter() - begin)
 
     def _marking(self, send: Send, info: RequestInfo) -> Send:
         """Wrap `send` so that every answer carries the request id and the security headers."""
-        extra = [*_HEADERS, (b"x-request-id", info.id.encode())]
-        if self._service.draining:
-            extra.append((b"connection", b"close"))
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 info.status = message["status"]
-                headers = [*message.get("headers", ()), *extra]
+                headers = [*message.get("headers", ()), *_HEADERS]
+                headers.append((b"x-request-id", info.id.encode()))
+                if self._service.draining:
+                    headers.append((b"connection", b"close"))
                 if not any(name == _PAGE_POLICY for name, _ in headers):
                     headers.append(_NO_CONTENT)
                 message["headers"] = headers
@@ -166,8 +162,13 @@ class Edge:
         )
 
 
+def is_request_id(given: str) -> bool:
+    """Say whether a request id that a client gave is short and plain enough to be used."""
+    return _REQUEST_ID.match(given) is not None
+
+
 def _request_id(scope: Scope) -> str:
     given = header(scope, b"x-request-id")
-    if given is not None and _REQUEST_ID.match(given):
+    if given is not None and is_request_id(given):
         return given
     return secrets.token_hex(16)

@@ -27,6 +27,10 @@ class FieldError(NerError):
         self.faults = faults
 
 
+class UnsupportedLanguageError(NerError):
+    """Texts in this language are not taken."""
+
+
 class InvalidJsonError(NerError):
     """A body is not JSON in UTF-8."""
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from ner_service.api import schemas
 from ner_service.api.problems import MEDIA_TYPE
 
+JSON = "application/json"
 REFERENCE = "#/components/schemas/{model}"
 DESCRIPTIONS = {
     400: "The body is not JSON in UTF-8.",
@@ -32,6 +33,7 @@ SECURITY = {
 }
 _EXTRA_MODELS: list[type[BaseModel]] = [
     schemas.EntitiesRequest,
+    schemas.StreamLine,
     schemas.EntitiesAnswer,
     schemas.ModelsAnswer,
     schemas.ModelDetails,
@@ -45,16 +47,39 @@ def request_body(content: dict[str, type[BaseModel]], *, required: bool = True) 
     return {"requestBody": {"required": required, "content": _content(content)}}
 
 
+def path_parameter(name: str) -> dict[str, Any]:
+    """Tell that a part of a page's path is a parameter."""
+    parameter = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return {"parameters": [parameter]}
+
+
+def query_parameter(name: str, *values: str) -> dict[str, Any]:
+    """Tell that a page has a parameter behind its path, with certain values if they are given."""
+    schema = {"type": "string"} | ({"enum": list(values)} if values else {})
+    return {"parameters": [{"name": name, "in": "query", "required": False, "schema": schema}]}
+
+
 def answers(
-    model: type[BaseModel] | None, *problems: int, media_type: str = "application/json"
+    model: type[BaseModel] | None,
+    *problems: int,
+    media_type: str = JSON,
+    error: type[BaseModel] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
-    """Tell what a page answers: a schema when it succeeds, and the problems it may have."""
+    """Tell what a page answers.
+
+    Args:
+        model: what is answered when all is well, None for what has no schema.
+        problems: the status codes of what may go wrong.
+        media_type: of the good answer.
+        error: the form of errors in a dialect; problem details if None.
+    """
+    errors = _content({JSON: error} if error else {MEDIA_TYPE: schemas.ProblemOut})
     content = {media_type: {}} if model is None else _content({media_type: model})
     found: dict[int | str, dict[str, Any]] = {200: {"description": "Done.", "content": content}}
     for status in problems:
         found[status] = {
             "description": DESCRIPTIONS[status],
-            "content": _content({MEDIA_TYPE: schemas.ProblemOut}),
+            "content": errors,
         }
         if status in (429, 503):
             found[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ner_service.api.faults import FieldError, FieldFault, InvalidJsonError, LimitError
-from ner_service.api.schemas import UNION_TAGS, DocumentIn, EntitiesRequest, Strict
+from ner_service.api.schemas import UNION_TAGS, DocumentIn, EntitiesRequest
 from ner_service.errors import NerError, TextError, TooLongError
 
-Request = TypeVar("Request", bound=Strict)
+Request = TypeVar("Request", bound=BaseModel)
 
 # At most this many faulty fields are listed in one answer.
 MAX_FAULTS = 20
@@ -113,12 +113,12 @@ def parse_request(
     return request, [text_item(request.text or "", max_text_length=max_text_length)]
 
 
-def check_count(documents: object, *, maximum: int) -> None:
+def check_count(documents: object, *, maximum: int, field: str = "documents") -> None:
     """Refuse a list of documents that is empty or over the limit."""
     if not isinstance(documents, list):
         return  # not given, or the schema's to refuse
     if not documents:
-        raise FieldError(FieldFault("documents", f"expected 1 to {maximum} documents, got 0"))
+        raise FieldError(FieldFault(field, f"expected 1 to {maximum} documents, got 0"))
     if len(documents) > maximum:
         raise LimitError(f"expected at most {maximum} documents, got {len(documents)}")
 

@@ -7,7 +7,7 @@ from json.encoder import encode_basestring as quote
 from ner_service.api.faults import FieldError, FieldFault
 from ner_service.api.models import ServedModel
 from ner_service.api.parsing import Item
-from ner_service.api.problems import kind_of
+from ner_service.api.problems import problem_for
 from ner_service.api.schemas import Options
 from ner_service.entities import Entity, Threshold, filter_entities
 from ner_service.errors import NerError
@@ -88,11 +88,12 @@ def document_json(
     )
 
 
-def error_json(index: int, identifier: str | None, error: NerError) -> str:
+def error_json(index: int, identifier: str | None, error: Exception) -> str:
     """Write one document that could not be tagged."""
+    problem = problem_for(error)
     return (
         f'{{"index":{index},"id":{_quote_or_null(identifier)},'
-        f'"code":{quote(kind_of(error).code)},"message":{quote(str(error))}}}'
+        f'"code":{quote(problem.kind.code)},"message":{quote(problem.detail)}}}'
     )
 
 

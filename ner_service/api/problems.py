@@ -18,6 +18,7 @@ from ner_service.api.faults import (
     NotReadyError,
     QueueFullError,
     UnauthorizedError,
+    UnsupportedLanguageError,
 )
 from ner_service.errors import ModelNotFoundError, NerError, TextError, TooLongError
 
@@ -46,6 +47,7 @@ KINDS: dict[type[NerError], Kind] = {
     TooLongError: Kind(413, "text_too_long", "The text is over the limit"),
     FieldError: Kind(422, "invalid_request", "The request has the wrong shape"),
     TextError: Kind(422, "invalid_text", "The text cannot be tagged"),
+    UnsupportedLanguageError: Kind(422, "unsupported_language", "The language is not known"),
     QueueFullError: Kind(429, "queue_full", "Too many requests are waiting"),
     ClientGoneError: Kind(499, "client_gone", "The client closed the connection"),
     NotReadyError: Kind(503, "not_ready", "The service is not ready", retry_after=2),

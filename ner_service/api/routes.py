@@ -1,55 +1,54 @@
 """The pages of `/v1` and the probes. They only translate."""
 
-from typing import Any
-
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
-from ner_service.api.edge import request_info
+from ner_service.api.exchange import all_sound, body_of, service_of, tag
 from ner_service.api.faults import NotReadyError
+from ner_service.api.formats import FORMATS, answer_format
 from ner_service.api.models import ServedModel
-from ner_service.api.openapi import TAGGING, answers, request_body
+from ner_service.api.openapi import (
+    JSON,
+    TAGGING,
+    answers,
+    path_parameter,
+    query_parameter,
+    request_body,
+)
 from ner_service.api.parsing import parse_request
-from ner_service.api.presentation import Presentation, answer_json
+from ner_service.api.presentation import Presentation
 from ner_service.api.schemas import (
     EntitiesAnswer,
     EntitiesRequest,
     Health,
     ModelDetails,
     ModelsAnswer,
+    StreamLine,
 )
-from ner_service.api.service import Service
-from ner_service.errors import NerError
-
-JSON = "application/json"
-
-
-def service_of(request: Request) -> Service:
-    """Give the service that the application was built around."""
-    service: Service = request.app.state.service
-    return service
+from ner_service.api.stream import MEDIA_TYPE, LineStream, is_stream
 
 
 async def entities(request: Request) -> Response:
     """Find the named entities of one `text` or of several `documents`.
 
-    With `documents`, the fault of one document is told in `errors` and the others are answered.
+    With `documents`, the fault of one document is told in `errors` and the others are answered. As
+    `application/x-ndjson`, each line is one document with its options, and is answered by one line.
     """
     service = service_of(request)
+    if is_stream(request.scope):
+        return LineStream(service)
     settings = service.settings
-    with await service.bodies.read(request.scope, request.receive) as held:
-        body = held.take()
+    write = answer_format(request)
+    async with body_of(request) as body:
         query, items = parse_request(
             body, max_documents=settings.max_documents, max_text_length=settings.max_text_length
         )
         model = service.models.get(query.model)
         presentation = Presentation.of(query, model)
-        outcomes = await service.tag(
-            items, model, arrived=request_info(request.scope).arrived, receive=request.receive
-        )
-        if query.text is not None and isinstance(outcomes[0], NerError):
-            raise outcomes[0]
-        answer = await service.apart(len(body), lambda: answer_json(items, outcomes, presentation))
+        outcomes = await tag(request, items, model)
+        if query.text is not None:
+            all_sound(outcomes)
+        answer = await service.apart(len(body), lambda: write(query, items, outcomes, presentation))
     service.count_entities(presentation, outcomes)
     return Response(answer, media_type=JSON)
 
@@ -103,18 +102,14 @@ async def metrics(request: Request) -> Response:
 
 def add_routes(app: FastAPI) -> None:
     """Register the pages."""
-    name: dict[str, Any] = {
-        "parameters": [
-            {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-        ]
-    }
     swap = answers(ModelDetails, 401, 403, 404, 409, 503)
     app.add_api_route(
         "/v1/entities",
         entities,
         methods=["POST"],
         responses=answers(EntitiesAnswer, *TAGGING),
-        openapi_extra=request_body({JSON: EntitiesRequest}),
+        openapi_extra=request_body({JSON: EntitiesRequest, MEDIA_TYPE: StreamLine})
+        | query_parameter("format", *FORMATS),
         tags=["tagging"],
     )
     app.add_api_route(
@@ -126,7 +121,7 @@ def add_routes(app: FastAPI) -> None:
             endpoint,
             methods=["POST"],
             responses=swap,
-            openapi_extra=name,
+            openapi_extra=path_parameter("name"),
             tags=["models"],
         )
     app.add_api_route("/healthz", healthz, responses=answers(Health, 503), tags=["operation"])

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from starlette.types import Receive
+from structlog.typing import FilteringBoundLogger
 
 from ner_service.api.admission import Admission
 from ner_service.api.batcher import Batcher, Job
@@ -34,14 +35,15 @@ PATIENCE = 0.05
 class Service:
     """Everything that the endpoints share."""
 
-    def __init__(self, settings: Settings, load: Callable[[str], Tagger]) -> None:
+    def __init__(
+        self, settings: Settings, load: Callable[[str], Tagger], logger: FilteringBoundLogger
+    ) -> None:
         """Build the parts; nothing is loaded and no thread is started."""
         self.settings = settings
+        self.logger = logger
         self.metrics = Metrics()
         self.models = Models(load)
         self.draining = False
-        # Requests between their first byte and the end of their answer; the edge counts.
-        self.active = 0
         self.bodies = BodyReader(
             max_body=settings.max_body_bytes,
             max_buffered=settings.max_buffered_bytes,
@@ -161,7 +163,8 @@ class Service:
         if size <= TINY:
             # Let requests that arrived at the same time show up; alone, there is nothing to batch.
             await asyncio.sleep(0)
-            if self.active == 1 and (results := self._batcher.run_here(job)) is not None:
+            alone = self.admission.documents == len(job.parts)
+            if alone and (results := self._batcher.run_here(job)) is not None:
                 return results
         with DisconnectWatch(receive, job.future):
             return await self._batcher.run(job)

@@ -1,0 +1,1 @@
+"""The forms of other services: thin translations, so that their clients work unchanged."""

@@ -1,0 +1,48 @@
+"""What every tagging page does around its own translation: read the body, ask the service."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import Request
+
+from ner_service.api.edge import request_info
+from ner_service.api.models import ServedModel
+from ner_service.api.parsing import Item
+from ner_service.api.presentation import Outcome
+from ner_service.api.service import Service
+from ner_service.errors import NerError
+from ner_service.tagger import Document
+
+
+def service_of(request: Request) -> Service:
+    """Give the service that the application was built around."""
+    service: Service = request.app.state.service
+    return service
+
+
+@asynccontextmanager
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """Read the body; its size counts as held memory until the block is left."""
+    with await service_of(request).bodies.read(request.scope, request.receive) as held:
+        yield held.take()
+
+
+async def tag(request: Request, items: Sequence[Item], model: ServedModel) -> list[Outcome]:
+    """Tag the documents of a request; faults of single documents are among the outcomes."""
+    return await service_of(request).tag(
+        items, model, arrived=request_info(request.scope).arrived, receive=request.receive
+    )
+
+
+def all_sound(outcomes: Sequence[Outcome]) -> list[Document]:
+    """Give the documents, for forms that have no place for the fault of one of them.
+
+    Raises:
+        NerError: the first fault.
+    """
+    documents = []
+    for outcome in outcomes:
+        if isinstance(outcome, NerError):
+            raise outcome
+        documents.append(outcome)
+    return documents
