@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+
 ROOT = Path(__file__).parents[1]
 FAKE = ("-m", "tests.serve_fake")
 REAL = ("-m", "ner_service", "serve")
@@ -24,6 +26,8 @@ class Server:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.lines: list[dict] = []
+        # One client for all: making one costs more than most requests.
+        self.http = httpx.Client(timeout=120, verify=False)
         self.port = 0
         self._serving: queue.Queue[dict | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -98,6 +102,7 @@ def stop(server: Server) -> None:
             server.process.kill()
             server.process.wait()
     server.process.stderr.close()
+    server.http.close()
 
 
 def read_all(connection: socket.socket) -> bytes:

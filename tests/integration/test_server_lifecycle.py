@@ -172,3 +172,15 @@ def test_a_client_that_never_finishes_does_not_keep_the_server():
         server.signal()
         assert server.wait() == 0
         assert time.monotonic() - begin < 10
+
+
+def test_a_killed_server_is_started_again_on_its_port():
+    with running() as first:
+        connection = first.connect()
+        first.process.kill()
+        first.process.wait()
+        with running(port=first.port) as second:
+            assert second.port == first.port
+            response = httpx.post(f"{second.url}/v1/entities", json={"text": "Bob"})
+            assert response.status_code == 200
+        connection.close()

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.server import Server, head, read_all, running
@@ -25,7 +24,7 @@ def server() -> Iterator[Server]:
 
 
 def post(server: Server, body: bytes) -> list[dict]:
-    response = httpx.post(f"{server.url}/v1/entities", content=body, headers=LINES, timeout=60)
+    response = server.http.post(f"{server.url}/v1/entities", content=body, headers=LINES)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/x-ndjson"
     return [json.loads(line) for line in response.text.splitlines()]
@@ -184,7 +183,7 @@ def test_held_memory_is_given_back():
                 lines.send(b'{"text": "Bob"}\n{"text": ')
         time.sleep(0.5)
         body = b'{"text": "Bob"}' + b" " * 49_000
-        response = httpx.post(f"{small.url}/v1/entities", content=body)
+        response = small.http.post(f"{small.url}/v1/entities", content=body)
         assert response.status_code == 200
 
 
@@ -206,7 +205,9 @@ def test_streams_and_requests_share_the_service(server: Server):
     seconds = []
     while thread.is_alive():
         begin = time.monotonic()
-        assert httpx.post(f"{server.url}/v1/entities", json={"text": "Ann"}).status_code == 200
+        assert (
+            server.http.post(f"{server.url}/v1/entities", json={"text": "Ann"}).status_code == 200
+        )
         seconds.append(time.monotonic() - begin)
     assert answers == [2_000]
     assert max(seconds) < 5

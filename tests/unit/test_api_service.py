@@ -325,3 +325,16 @@ def test_the_queue_is_measured():
         service.close()
 
     run(main)
+
+
+def test_a_clock_that_jumps_changes_no_deadline(monkeypatch):
+    async def main() -> None:
+        service = make_service(FakeTagger(), deadline_seconds=5)
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 86_400)
+        assert names(await tag(service, "Bob")) == [["Bob"]]
+        monkeypatch.setattr(time, "time", lambda: now - 86_400)
+        assert names(await tag(service, "Ann")) == [["Ann"]]
+        service.close()
+
+    run(main)
