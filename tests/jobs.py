@@ -154,4 +154,4 @@ _READERS = {
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process at once, as a power cut would."""
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
