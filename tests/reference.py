@@ -153,15 +153,20 @@ class EnumeratedCRF:
         order = np.argsort(-scores, kind="stable")[:n]
         return paths[order], scores[order]
 
+    def span_probabilities(
+        self, emissions: Floats, boundaries: NDArray[np.bool_] | None = None
+    ) -> dict[Span, float]:
+        """Of every span that any path holds: all paths that hold this very span, over all paths."""
+        found: dict[Span, float] = {}
+        for path, probability in zip(*self.probabilities(emissions, boundaries), strict=True):
+            for span in spans_by_conlleval([self.tags[i] for i in path]):
+                found[span] = found.get(span, 0.0) + float(probability)
+        return found
+
     def span_probability(
         self, emissions: Floats, span: Span, boundaries: NDArray[np.bool_] | None = None
     ) -> float:
-        """All paths that hold this very span, over all paths."""
-        return sum(
-            float(probability)
-            for path, probability in zip(*self.probabilities(emissions, boundaries), strict=True)
-            if span in spans_by_conlleval([self.tags[i] for i in path])
-        )
+        return self.span_probabilities(emissions, boundaries).get(span, 0.0)
 
 
 # Recurrent cells
@@ -315,3 +320,20 @@ def gru_states(gates: Gates, inputs: Floats) -> Floats:
         h = gru_step(gates, x, h)
         states.append(h)
     return np.array(states)
+
+
+# Labellings of documents
+
+
+def labellings_by_enumeration(
+    parts: Sequence[tuple[NDArray[np.int64], Floats]],
+) -> list[tuple[tuple[NDArray[np.int64], ...], float]]:
+    """Every choice of one path a segment, likeliest first: the paths and their probability.
+
+    `parts` are the paths of each segment with their probabilities; segments are independent.
+    """
+    every = [
+        (tuple(path for path, _ in choice), float(np.prod([p for _, p in choice])))
+        for choice in product(*(list(zip(*part, strict=True)) for part in parts))
+    ]
+    return sorted(every, key=lambda labelling: -labelling[1])

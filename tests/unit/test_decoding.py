@@ -10,6 +10,7 @@ from ner_service.inference.decoding import (
     forward_backward,
     marginals,
     span_probabilities,
+    transition_counts,
     viterbi,
 )
 from ner_service.tags import legal_transitions, spans_from_tags, tag_inventory
@@ -62,6 +63,18 @@ def test_log_partition_and_marginals_are_those_of_enumeration(case):
         assert not found[lengths[row] :, row].any()
 
 
+@given(without_boundaries)
+@settings(max_examples=50)
+def test_transition_counts_are_those_of_enumeration(case):
+    batch, lengths = batch_of(case)
+    found = transition_counts(forward_backward(batch, lengths, weights_of(case)))
+    for row, scores in enumerate(case.emissions):
+        expected = np.zeros(found.shape[1:])
+        for path, probability in zip(*case.crf.probabilities(scores), strict=True):
+            np.add.at(expected, (path[:-1], path[1:]), probability)
+        np.testing.assert_allclose(found[row], expected, atol=1e-5)
+
+
 def closing_of(case: CRFCase) -> np.ndarray:
     """Moves that end the span of the tag they leave, by the names of the tags."""
     tags = case.crf.tags
@@ -75,28 +88,22 @@ def test_span_probabilities_are_those_of_enumeration(case):
     weights = weights_of(case)
     lattice = forward_backward(batch, lengths, weights)
     row = len(lengths) - 1
+    emissions = case.emissions[row]
+    expected = case.crf.span_probabilities(emissions)
     # Every span of every path, not only those of the best one.
-    every, _ = case.crf.paths(case.emissions[row])
-    rows, starts, ends, expected, laid = [], [], [], [], []
-    for path in every[:40]:
-        for span in spans_from_tags([case.crf.tags[i] for i in path], case.scheme):
-            starts.append(span.start_token)
-            ends.append(span.end_token)
-            expected.append(case.crf.span_probability(case.emissions[row], span))
-            laid.append(path)
-            rows.append(row)
-    for start, end, path, probability in zip(starts, ends, laid, expected, strict=True):
+    for path in case.crf.paths(emissions)[0][:40]:
         paths = np.zeros(batch.shape[:2], dtype=np.int64)
         paths[: lengths[row], row] = path
-        (found,) = span_probabilities(
+        spans = spans_from_tags([case.crf.tags[i] for i in path], case.scheme)
+        found = span_probabilities(
             lattice,
-            np.array([row]),
-            np.array([start]),
-            np.array([end]),
+            np.full(len(spans), row),
+            np.array([span.start_token for span in spans], dtype=np.int64),
+            np.array([span.end_token for span in spans], dtype=np.int64),
             paths,
             closing_of(case),
         )
-        assert found == pytest.approx(probability, abs=1e-5)
+        np.testing.assert_allclose(found, [expected[span] for span in spans], atol=1e-5)
 
 
 @given(seeds, decoding_schemes, st.sampled_from([1.0, 30.0, 1e3, 1e5]), st.integers(1, 60))
