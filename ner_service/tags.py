@@ -56,7 +56,9 @@ def split_tag(tag: str) -> tuple[str, str]:
         return OUTSIDE, ""
     prefix, hyphen, label = tag.partition("-")
     if len(prefix) != 1 or prefix not in "BIES" or not hyphen or not label:
-        raise ConfigError(f"expected O or a tag such as B-PER with prefix B, I, E or S, got {tag!r}")
+        raise ConfigError(
+            f"expected O or a tag such as B-PER with prefix B, I, E or S, got {tag!r}"
+        )
     return prefix, label
 
 
@@ -123,7 +125,9 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
             opens_with_inside |= prefix == "I" and label != previous_label
             previous_label = label
     if has_iobes_prefix and opens_with_inside:
-        raise ConfigError("expected one tag scheme, got E- or S- tags beside I- tags that open a span")
+        raise ConfigError(
+            "expected one tag scheme, got E- or S- tags beside I- tags that open a span"
+        )
     if has_iobes_prefix:
         return "IOBES"
     return "IOB1" if opens_with_inside else "BIO"
