@@ -7,6 +7,7 @@ command goes on where it was broken off; tables, plots and figures go into the s
 import argparse
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,6 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Its advice, once a run, would bury the lines that say how far the study is.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
     return run_command(lambda: _run(options))
 
 
