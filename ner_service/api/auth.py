@@ -28,6 +28,8 @@ _OPEN = frozenset(
         "/readyz",
     }
 )
+# The page's own files.
+_OPEN_FOLDER = "/web/"
 
 
 class Access(Enum):
@@ -108,7 +110,7 @@ class Guard:
 
 def access_to(method: str, path: str) -> Access:
     """Say what a page asks for; what is not listed as open needs a key."""
-    if path in _OPEN:
+    if path in _OPEN or path.startswith(_OPEN_FOLDER):
         return Access.OPEN
     if method != "GET" and path.startswith("/v1/models/"):
         return Access.ADMIN
