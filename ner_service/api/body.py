@@ -1,7 +1,6 @@
 """Reading request bodies: never more than the limit, never for ever, never too many at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from starlette.types import Receive, Scope
 
@@ -47,14 +46,19 @@ class BodyReader:
         held = HeldBody(self)
         try:
             async with asyncio.timeout(self._timeout):
-                async for chunk in chunks(receive):
-                    held.add(chunk)
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGoneError("the client left while sending")
+                    more = message.get("more_body", False)
+                    held.add(message.get("body", b""))
                     if held.size > self._max_body:
                         raise self._over_limit()
         except TimeoutError:
             held.release()
-            message = f"the body did not arrive within {self._timeout:g} seconds"
-            raise BodyTimeoutError(message) from None
+            limit = f"{self._timeout:g} seconds"
+            raise BodyTimeoutError(f"the body did not arrive within {limit}") from None
         except BaseException:
             held.release()
             raise
@@ -112,22 +116,6 @@ class HeldBody:
     def __exit__(self, *_: object) -> None:
         """Release the bytes."""
         self.release()
-
-
-async def chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """Yield the chunks of a body as they arrive.
-
-    Raises:
-        ClientGoneError: the connection ended before the body did.
-    """
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError("the client left while sending")
-        if chunk := message.get("body", b""):
-            yield chunk
-        if not message.get("more_body", False):
-            return
 
 
 def content_length(scope: Scope) -> int | None:

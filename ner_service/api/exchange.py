@@ -1,10 +1,10 @@
 """What every tagging page does around its own translation: read the body, ask the service."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from fastapi import Request
 
+from ner_service.api.body import HeldBody
 from ner_service.api.edge import request_info
 from ner_service.api.models import ServedModel
 from ner_service.api.parsing import Item
@@ -20,11 +20,9 @@ def service_of(request: Request) -> Service:
     return service
 
 
-@asynccontextmanager
-async def body_of(request: Request) -> AsyncIterator[bytes]:
-    """Read the body; its size counts as held memory until the block is left."""
-    with await service_of(request).bodies.read(request.scope, request.receive) as held:
-        yield held.take()
+async def read_body(request: Request) -> HeldBody:
+    """Read the body; its size counts as held memory until its `with` block is left."""
+    return await service_of(request).bodies.read(request.scope, request.receive)
 
 
 async def tag(request: Request, items: Sequence[Item], model: ServedModel) -> list[Outcome]:

@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
-from ner_service.api.exchange import all_sound, body_of, service_of, tag
+from ner_service.api.exchange import all_sound, read_body, service_of, tag
 from ner_service.api.faults import NotReadyError
 from ner_service.api.formats import FORMATS, answer_format
 from ner_service.api.models import ServedModel
@@ -39,7 +39,8 @@ async def entities(request: Request) -> Response:
         return LineStream(service)
     settings = service.settings
     write = answer_format(request)
-    async with body_of(request) as body:
+    with await read_body(request) as held:
+        body = held.take()
         query, items = parse_request(
             body, max_documents=settings.max_documents, max_text_length=settings.max_text_length
         )

@@ -131,8 +131,7 @@ def test_a_fault_of_one_document_stays_with_it():
     body = (
         b'{"documents": [{"id": "long", "text": "%s"}, {"id": "odd", "text": "\\ud800"},'
         b' {"tokens": ["a", "\\udc00"]}, {"id": "\\ud800", "text": "x"},'
-        b' {"id": "good", "text": "Bob"}]}'
-        % (b"x" * 11)
+        b' {"id": "good", "text": "Bob"}]}' % (b"x" * 11)
     )
     answer = post(make_app(max_text_length=10), body).json()
     assert [(e["index"], e["id"], e["code"]) for e in answer["errors"]] == [

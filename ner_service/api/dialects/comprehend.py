@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ner_service.api.body import header
 from ner_service.api.edge import ErrorAnswer
-from ner_service.api.exchange import all_sound, body_of, service_of, tag
+from ner_service.api.exchange import all_sound, read_body, service_of, tag
 from ner_service.api.faults import FieldError, FieldFault, UnsupportedLanguageError
 from ner_service.api.openapi import TAGGING, answers, request_body
 from ner_service.api.parsing import check_count, document_item, load_json, parse, text_item
@@ -83,7 +83,8 @@ async def comprehend(request: Request) -> Response:
     if operation is None or not target.startswith(TARGET):
         known = ", ".join(TARGET + name for name in OPERATIONS)
         raise FieldError(FieldFault("X-Amz-Target", f"expected one of {known}"))
-    async with body_of(request) as body:
+    with await read_body(request) as held:
+        body = held.take()
         answer = await operation(request, load_json(body))
     return Response(json.dumps(answer, ensure_ascii=False), media_type=MEDIA_TYPE)
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from ner_service.api.edge import ErrorAnswer
-from ner_service.api.exchange import all_sound, body_of, service_of, tag
+from ner_service.api.exchange import all_sound, read_body, service_of, tag
 from ner_service.api.models import ServedModel
 from ner_service.api.openapi import TAGGING, answers, path_parameter, request_body
 from ner_service.api.parsing import check_count, load_json, parse, text_item
@@ -75,7 +75,8 @@ async def token_classification(request: Request) -> Response:
     service = service_of(request)
     settings = service.settings
     model = service.models.get(request.path_params["model"])
-    async with body_of(request) as body:
+    with await read_body(request) as held:
+        body = held.take()
         query = parse(TokenClassificationRequest, load_json(body))
         check_count(query.inputs, maximum=settings.max_documents, field="inputs")
         texts = [query.inputs] if isinstance(query.inputs, str) else query.inputs

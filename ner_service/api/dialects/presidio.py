@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from ner_service.api.edge import ErrorAnswer, is_request_id, request_info
-from ner_service.api.exchange import all_sound, body_of, service_of, tag
+from ner_service.api.exchange import all_sound, read_body, service_of, tag
 from ner_service.api.faults import FieldError, FieldFault, UnsupportedLanguageError
 from ner_service.api.openapi import JSON, TAGGING, answers, query_parameter, request_body
 from ner_service.api.parsing import check_count, load_json, parse, text_item
@@ -70,7 +70,8 @@ async def analyze(request: Request) -> Response:
     service = service_of(request)
     settings = service.settings
     model = service.models.get(None)
-    async with body_of(request) as body:
+    with await read_body(request) as held:
+        body = held.take()
         query = parse(AnalyzeRequest, load_json(body))
         check(query)
         if query.correlation_id is not None and is_request_id(query.correlation_id):
