@@ -39,7 +39,7 @@ def serve(
     backend: Annotated[Backend | None, typer.Option(help="What runs the network.")] = None,
     precision: Annotated[Precision | None, typer.Option(help="int8 is for bulk work.")] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the network [all cores].")
+        int | None, typer.Option(min=1, help="Threads of the network [cores less one, 4 at most].")
     ] = None,
 ) -> None:
     """Serve models over HTTP. Every setting is also an environment variable: NER_PORT=9000."""

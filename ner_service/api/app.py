@@ -1,5 +1,6 @@
 """The application: `create_app(settings)` puts the parts together; nothing happens at import."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +24,7 @@ from ner_service.tagger import Tagger
 
 DIALECTS = (huggingface, comprehend, presidio)
 STYLES = {dialect.PREFIX: dialect.error_style for dialect in DIALECTS}
+MOST_THREADS = 4
 DESCRIPTION = "Finds names in texts, with exact offsets and probabilities."
 
 
@@ -97,10 +99,18 @@ def loader(settings: Settings) -> Callable[[str], Tagger]:
             source,
             backend=settings.backend,
             precision=settings.precision,
-            threads=settings.threads,
+            threads=settings.threads or _spare_cores(),
         )
 
     return load
+
+
+def _spare_cores() -> int:
+    """Leave one core to HTTP and JSON; a recurrent network gains little beyond a few."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return max(1, min(cores - 1, MOST_THREADS))
 
 
 async def _pass_on(_: Request, error: Exception) -> Response:
