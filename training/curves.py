@@ -52,9 +52,8 @@ def read_curves(folder: Path) -> Curves:
         raise CorpusError(f"{folder}: expected a TensorBoard log, found none")
     by_step: dict[int, dict[str, float]] = {}
     times: list[float] = []
-    for file in files:  # their names begin with the time
-        log = EventAccumulator(str(file))
-        log.Reload()
+    logs = [EventAccumulator(str(file)).Reload() for file in files]
+    for log in sorted(logs, key=lambda log: log.FirstEventTimestamp()):
         present = log.Tags()["scalars"]
         events = {name: log.Scalars(tag) for name, tag in _NAMES.items() if tag in present}
         steps = [event.step for entries in events.values() for event in entries]
