@@ -66,6 +66,9 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # With OTEL_EXPORTER_OTLP_ENDPOINT set and the extra installed, spans and metrics are sent
+        # there. Logs are not: they have a way of their own.
+        telemetry={"auto_configure": True, "logs": False},
         # A redirect would be built from the Host header, which anyone can set.
         redirect_slashes=False,
     )
