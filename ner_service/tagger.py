@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +14,13 @@ from ner_service.artifact.store import CONFIG
 from ner_service.artifact.vocabulary import UNKNOWN_ID
 from ner_service.entities import Entity, entities_from_spans
 from ner_service.errors import ConfigError, ModelNotFoundError
+from ner_service.inference.analyser import Analyser, DecodedDocument
+from ner_service.inference.analysis import (
+    LEAST_PROBABILITY,
+    MOST_LABELLINGS,
+    Analysis,
+    Wanted,
+)
 from ner_service.inference.backend import Backend, BackendName, Precision
 from ner_service.inference.decoder import Decoder
 from ner_service.inference.emissions import compute_emissions
@@ -38,13 +45,57 @@ class ModelInfo:
     tags: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagOptions:
+    """What is wanted beside the entities; the defaults cost nothing.
+
+    Attributes:
+        nbest: how many of the best labellings of the document, at most 10.
+        candidates: least probability of spans that were not chosen, at least 0.001.
+        explain: marginals of the tokens, and runners-up of the entities' labels.
+    """
+
+    nbest: int = 0
+    candidates: float | None = None
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be worked out.
+
+        Raises:
+            ConfigError: a number is out of its range.
+        """
+        if not 0 <= self.nbest <= MOST_LABELLINGS:
+            raise ConfigError(f"expected nbest from 0 to {MOST_LABELLINGS}, got {self.nbest}")
+        if self.candidates is not None and not LEAST_PROBABILITY <= self.candidates <= 1:
+            raise ConfigError(
+                f"expected candidates from {LEAST_PROBABILITY} to 1, got {self.candidates}"
+            )
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What to ask the model for; None for no more than the entities."""
+        least = LEAST_PROBABILITY if self.explain else self.candidates
+        if not self.nbest and least is None:
+            return None
+        return Wanted(nbest=self.nbest, least=least, marginals=self.explain)
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """A text with its tokens and their layout, ready for the network."""
+    """A text with its tokens and their layout, ready for the network.
+
+    Attributes:
+        text: as it came.
+        tokens: the text's tokens.
+        layout: of the tokens in windows.
+        wanted: what is asked beside the entities.
+    """
 
     text: str
     tokens: Tokens
     layout: Layout
+    wanted: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +107,14 @@ class Document:
         entities: in the order of the text.
         tokens: the text's tokens.
         tag_ids: (tokens,) the id of each token's tag.
+        analysis: what the model held possible beside it, if it was asked for.
     """
 
     text: str
     entities: tuple[Entity, ...]
     tokens: Tokens
     tag_ids: NDArray[np.int64]
+    analysis: Analysis | None = None
 
 
 class Tagger:
@@ -83,6 +136,7 @@ class Tagger:
         self._backend = backend
         self._rows = WordRows(backend, featurizer, width=config.network.word_width)
         self._decoder = Decoder(artifact)
+        self._analyser = Analyser.build(config.tags, config.scheme, self._decoder.weights)
 
     @classmethod
     def load(
@@ -110,20 +164,22 @@ class Tagger:
         artifact = load_artifact(path)
         return cls(artifact, make_backend(artifact, backend, precision, threads))
 
-    def tag(self, text: str) -> Document:
+    def tag(self, text: str, options: TagOptions | None = None) -> Document:
         """Find the entities of one text."""
-        return self.tag_batch([text])[0]
+        return self.tag_batch([text], options)[0]
 
-    def tag_batch(self, texts: Sequence[str]) -> list[Document]:
+    def tag_batch(self, texts: Sequence[str], options: TagOptions | None = None) -> list[Document]:
         """Find the entities of each text."""
-        return self.tag_documents([self.prepare(text) for text in texts])
+        return self._tag([self.prepare(text) for text in texts], options)
 
-    def tag_tokens(self, documents: Sequence[Sequence[str]]) -> list[Document]:
+    def tag_tokens(
+        self, documents: Sequence[Sequence[str]], options: TagOptions | None = None
+    ) -> list[Document]:
         """Find the entities of documents that come as tokens, one sentence each.
 
         Offsets point into the tokens joined by single spaces.
         """
-        return self.tag_documents([self.prepare_tokens(words) for words in documents])
+        return self._tag([self.prepare_tokens(words) for words in documents], options)
 
     def prepare(self, text: str) -> PreparedDocument:
         """Tokenise a text and lay its sentences out in windows."""
@@ -168,14 +224,39 @@ class Tagger:
             entities = entities_from_spans(
                 document.text, document.tokens, spans, decoded.scores[place]
             )
-            tag_ids = decoded.tag_ids[begin:end][slots != BOUNDARY_SLOT]
-            answers.append(Document(document.text, entities, document.tokens, tag_ids))
+            tag_ids = decoded.tag_ids[begin:end]
+            analysis = None
+            if document.wanted is not None:
+                own = emissions[begin:end].astype(np.float64)
+                analysis = self._analyser.analyse(
+                    DecodedDocument(
+                        document.text, document.tokens, document.layout, own, tag_ids, entities
+                    ),
+                    document.wanted,
+                )
+            answers.append(
+                Document(
+                    document.text,
+                    entities,
+                    document.tokens,
+                    tag_ids[slots != BOUNDARY_SLOT],
+                    analysis,
+                )
+            )
         return answers
 
     def word_ids(self, words: Sequence[str]) -> list[int]:
         """Position of the 1 in each word's one-hot vector, the unknown word's where it is none."""
         lookup = self._vocabulary.word_ids.get
         return [lookup(word, UNKNOWN_ID) for word in words]
+
+    def _tag(
+        self, prepared: Sequence[PreparedDocument], options: TagOptions | None
+    ) -> list[Document]:
+        if options is None or options.wanted is None:
+            return self.tag_documents(prepared)
+        wanted = options.wanted
+        return self.tag_documents([replace(document, wanted=wanted) for document in prepared])
 
     def _laid_out(self, text: str, tokens: Tokens, starts: Sequence[int]) -> PreparedDocument:
         layout = lay_out(
