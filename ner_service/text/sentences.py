@@ -6,8 +6,6 @@ Sentences are guessed, never trusted: a wrong guess costs a little context and n
 import re
 from bisect import bisect_left
 
-import numpy as np
-
 from ner_service.text.abbreviations import ALWAYS, STARTERS
 from ner_service.text.lines import line_starts
 from ner_service.text.tokenizer import Tokens
@@ -38,9 +36,10 @@ def sentence_starts(text: str, tokens: Tokens) -> list[int]:
     """
     if not tokens.texts:
         return []
-    offsets = np.array([0, *_punctuation_ends(text, tokens), *line_starts(text)], dtype=np.int64)
-    starts = np.unique(np.searchsorted(np.asarray(tokens.starts), offsets))
-    return [int(start) for start in starts if start < len(tokens.texts)]
+    offsets = (0, *_punctuation_ends(text, tokens), *line_starts(text))
+    starts = {bisect_left(tokens.starts, offset) for offset in offsets}
+    starts.discard(len(tokens.texts))
+    return sorted(starts)
 
 
 def _punctuation_ends(text: str, tokens: Tokens) -> list[int]:
