@@ -144,7 +144,7 @@ def test_sigterm_under_load_loses_no_accepted_request():
         for client in clients:
             client.join(timeout=30)
     assert [failure for client in clients for failure in client.failures] == []
-    assert sum(client.answered for client in clients) > 100
+    assert all(client.answered for client in clients)
 
 
 def test_a_request_in_work_is_finished_after_the_socket_closed():

@@ -338,3 +338,41 @@ def test_a_clock_that_jumps_changes_no_deadline(monkeypatch):
         service.close()
 
     run(main)
+
+
+def test_the_thread_outlives_what_should_not_happen(monkeypatch):
+    async def main() -> None:
+        service = make_service(FakeTagger())
+
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(service._batcher, "_observe", fail)
+        with pytest.raises(ZeroDivisionError):
+            await tag(service, "Bob")
+        monkeypatch.undo()
+        assert names(await tag(service, "Ann")) == [["Ann"]]
+        assert service.alive
+        service.close()
+
+    run(main)
+
+
+def test_a_request_whose_event_loop_is_gone_harms_nobody():
+    tagger = FakeTagger()
+    tagger.gate.clear()
+    service = make_service(tagger)
+
+    running: list[asyncio.Task[object]] = []
+
+    async def leave() -> None:
+        running.append(asyncio.create_task(tag(service, "running")))
+        await until(lambda: len(tagger.batches) == 1)
+
+    async def main() -> None:
+        tagger.gate.set()
+        assert names(await tag(service, "Ann")) == [["Ann"]]
+        service.close()
+
+    run(leave)
+    run(main)
