@@ -1,6 +1,7 @@
 """Plots of a run and of an evaluation, as PNG."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -112,25 +113,45 @@ def reliability_diagram(tables: Mapping[str, Mapping[str, Any]]) -> Figure:
             width=width * 0.92,
             color=_GREY,
             alpha=0.45,
-            label="share of entities",
+            label="entities (fullest bin: 1)",
         )
         axis.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle="--")
         filled = [each for each in bins if each["count"]]
-        axis.plot(
+        shares = [each["correct"] for each in filled]
+        intervals = [wilson(each["correct"], each["count"]) for each in filled]
+        axis.errorbar(
             [each["score"] for each in filled],
-            [each["correct"] for each in filled],
+            shares,
+            yerr=[
+                [max(0.0, share - low) for share, (low, _) in zip(shares, intervals, strict=True)],
+                [
+                    max(0.0, high - share)
+                    for share, (_, high) in zip(shares, intervals, strict=True)
+                ],
+            ],
             color=_BLUE,
+            ecolor="#9dbdd4",
             marker="o",
             markersize=4,
-            label="right",
+            linewidth=1.2,
+            label="right, with 95 % interval",
         )
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1.02)
         axis.set_xlabel("mean score")
         _dress(axis, f"{title}: ECE {table['ece']:.4f}")
     panels[0].set_ylabel("share that is right")
-    panels[0].legend(loc="upper left", frameon=False, fontsize=8)
+    panels[0].legend(loc="best", frameon=False, fontsize=8)
     return figure
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share out of `count` trials (Wilson 1927)."""
+    z = 1.96
+    middle = share + z * z / (2 * count)
+    width = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return (middle - width) / scale, (middle + width) / scale
 
 
 def _dress(axis: Axes, title: str) -> None:
