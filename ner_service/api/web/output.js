@@ -38,8 +38,11 @@ export function curlPanel(request, { withKey }) {
 
 /** Write JSON with what fits a line on one, and a line for each object of a list. */
 export function prettyJson(value, indent = "") {
-  const flat = flatJson(value);
-  if (!isNested(value) || (indent.length + flat.length <= LINE && !flat.includes("[{"))) return flat;
+  if (!isNested(value)) return JSON.stringify(value);
+  if (!hasObjects(value)) {
+    const flat = flatJson(value);
+    if (indent.length + flat.length <= LINE) return flat;
+  }
   const inner = `${indent}  `;
   const lines = Array.isArray(value)
     ? value.map((item) => inner + prettyJson(item, inner))
@@ -70,6 +73,12 @@ const isLong = (request) => request.text.length > ARGUMENT;
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 const isNested = (value) => value !== null && typeof value === "object";
+
+// A list of objects, or something with one in it. One look suffices: lists here are of one kind.
+const hasObjects = (value) =>
+  Array.isArray(value)
+    ? isNested(value[0]) && !Array.isArray(value[0])
+    : Object.values(value).some((item) => isNested(item) && hasObjects(item));
 
 function flatJson(value) {
   if (Array.isArray(value)) return `[${value.map(flatJson).join(", ")}]`;

@@ -12,6 +12,7 @@ export function showProblem(problem) {
   find("status").textContent = "";
   place.append(...(problem instanceof Problem ? told(problem) : fault(problem)));
   if (problem.status === 401) askForKey({ focus: true });
+  else place.scrollIntoView({ block: "nearest" });
 }
 
 export function askForKey({ focus = false } = {}) {

@@ -47,8 +47,8 @@ function legend(tokens, tags) {
   return [
     "As numbers, y is ",
     element("code", {}, `[${shown.join(", ")}${more}]`),
-    ": each token's tag_id, 0 for what is no name. Of the one-hot vector of the word, word_id is",
-    " the place of the 1.",
+    ": each token's tag_id, 0 for what is no name. word_id is the place of the 1 in the word's ",
+    "one-hot vector.",
     ...(tags.length ? [" Tags in the order of their ids: ", element("code", {}, tags.join(" "))] : []),
   ];
 }
