@@ -23,7 +23,9 @@ _NUMBERED_WIDTHS = (5, 10)
 _CONTROL = re.compile(r"[\x00-\x1f\x85\u2028\u2029]")
 
 
-def parse_columns(text: str, first_line: int, options: Options) -> tuple[str | None, list[str], list[int]]:
+def parse_columns(
+    text: str, first_line: int, options: Options
+) -> tuple[str | None, list[str], list[int]]:
     """Read one document: its id if it has one, its tokens, and the tokens that open sentences.
 
     Raises:

@@ -13,10 +13,9 @@ from typing import BinaryIO, cast
 
 from ner_service.batch.shards import Done, Shard, ShardKey, check_unchanged, cut, place_of
 from ner_service.batch.sources import Section
-from ner_service.batch.worker import ERROR, RESULT, WorkerSettings, receive, send
+from ner_service.batch.worker import ERROR, RESULT, THREAD_VARIABLES, WorkerSettings, receive, send
 from ner_service.errors import NerError
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ATTEMPTS = 2
 
 
@@ -33,7 +32,7 @@ class WorkerProcess:
         paths = [package_home, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
             **os.environ,
-            **dict.fromkeys(_THREAD_VARIABLES, "1"),
+            **dict.fromkeys(THREAD_VARIABLES, "1"),
             "PYTHONPATH": os.pathsep.join(paths),
         }
         self._process = subprocess.Popen(

@@ -18,6 +18,8 @@ from ner_service.errors import NerError
 
 _LENGTH = struct.Struct(">cQ")
 RESULT, ERROR = b"R", b"E"
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What libraries read to learn how many threads to use; a worker has one."""
 
 
 @dataclass(frozen=True, slots=True)
