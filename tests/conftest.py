@@ -6,6 +6,8 @@ from pathlib import Path
 # Set before the first import of a library that reads them: no test may reach a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
+# Small networks gain nothing from threads, and on a busy machine spinning threads cost minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
