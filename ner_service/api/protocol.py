@@ -13,6 +13,11 @@ from ner_service.api.problems import MEDIA_TYPE, Kind, Problem
 BAD_REQUEST = Kind(400, "invalid_http", "The request is not HTTP")
 # Bytes a second that a client has to read; the timer allows this much time on top.
 SLOWEST_READER = 16 * 1024
+# No request is being read; after an error there may never have been one.
+STALLED = (h11.IDLE, h11.ERROR)
+# Seconds for which input is thrown away after what was not HTTP. A socket that is closed with
+# input unread is reset, and the client may never see the answer.
+LINGER = 1.0
 
 
 class TimedProtocol(H11Protocol):
@@ -35,6 +40,7 @@ class TimedProtocol(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         self._read_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
+        self._lingering = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the head of a request soon."""
@@ -43,10 +49,12 @@ class TimedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Expect the rest of a head soon; with the head complete, the application takes over."""
+        if self._lingering:
+            return
         super().data_received(data)
         if self._is_reading_head():
             self._start_read_timer()
-        elif self.conn.their_state is not h11.IDLE and not self.cycle.response_complete:
+        elif self.conn.their_state not in STALLED and not self.cycle.response_complete:
             self._stop_read_timer()
 
     def on_response_complete(self) -> None:
@@ -83,14 +91,27 @@ class TimedProtocol(H11Protocol):
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()  # in the middle of an answer
+        else:
             for event in (
                 h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
                 h11.Data(data=body),
                 h11.EndOfMessage(),
             ):
                 self.transport.write(self.conn.send(event))
-        self.transport.close()
+            self._linger()
+
+    def _linger(self) -> None:
+        """Close in two steps: nothing more is said at once, nothing more is heard soon."""
+        self._lingering = True
+        self._stop_read_timer()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._read_timer = self.loop.call_later(LINGER, self._give_up_reading)
 
     def _is_reading_head(self) -> bool:
         """Say whether part of a head has come and the rest has not."""
