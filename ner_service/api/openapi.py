@@ -34,7 +34,7 @@ SECURITY = {
 _EXTRA_MODELS: list[type[BaseModel]] = [
     schemas.EntitiesRequest,
     schemas.StreamLine,
-    schemas.EntitiesAnswer,
+    schemas.FormattedAnswer,
     schemas.ModelsAnswer,
     schemas.ModelDetails,
     schemas.ProblemOut,
@@ -51,6 +51,12 @@ def path_parameter(name: str) -> dict[str, Any]:
     """Tell that a part of a page's path is a parameter."""
     parameter = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
     return {"parameters": [parameter]}
+
+
+def header_parameter(name: str, *values: str) -> dict[str, Any]:
+    """Tell that a page needs a header line with one of certain values."""
+    schema = {"type": "string", "enum": list(values)}
+    return {"parameters": [{"name": name, "in": "header", "required": True, "schema": schema}]}
 
 
 def query_parameter(name: str, *values: str) -> dict[str, Any]:
@@ -73,7 +79,7 @@ def answers(
         media_type: of the good answer.
         error: the form of errors in a dialect; problem details if None.
     """
-    errors = _content({JSON: error} if error else {MEDIA_TYPE: schemas.ProblemOut})
+    errors = _content({media_type: error} if error else {MEDIA_TYPE: schemas.ProblemOut})
     content = {media_type: {}} if model is None else _content({media_type: model})
     found: dict[int | str, dict[str, Any]] = {200: {"description": "Done.", "content": content}}
     for status in problems:

@@ -21,7 +21,11 @@ MAX_FAULTS = 20
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 LONE_SURROGATE = "contains a lone surrogate, which no text can"
 EITHER_TEXT = "expected either `text` or "
-MESSAGES = {"extra_forbidden": "is not a known field", "finite_number": "expected a finite number"}
+MESSAGES = {
+    "extra_forbidden": "is not a known field",
+    "finite_number": "expected a finite number",
+    "model_type": "expected an object",
+}
 
 
 @dataclass(frozen=True, slots=True)

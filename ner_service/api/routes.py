@@ -18,8 +18,8 @@ from ner_service.api.openapi import (
 from ner_service.api.parsing import parse_request
 from ner_service.api.presentation import Presentation
 from ner_service.api.schemas import (
-    EntitiesAnswer,
     EntitiesRequest,
+    FormattedAnswer,
     Health,
     ModelDetails,
     ModelsAnswer,
@@ -103,12 +103,14 @@ async def metrics(request: Request) -> Response:
 
 def add_routes(app: FastAPI) -> None:
     """Register the pages."""
+    tagging = answers(FormattedAnswer, *TAGGING)
+    tagging[200]["content"][MEDIA_TYPE] = {}  # lines, for which there is no schema
     swap = answers(ModelDetails, 401, 403, 404, 409, 503)
     app.add_api_route(
         "/v1/entities",
         entities,
         methods=["POST"],
-        responses=answers(EntitiesAnswer, *TAGGING),
+        responses=tagging,
         openapi_extra=request_body({JSON: EntitiesRequest, MEDIA_TYPE: StreamLine})
         | query_parameter("format", *FORMATS),
         tags=["tagging"],

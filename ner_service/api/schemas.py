@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
 from ner_service.text.offsets import OffsetUnit
 
@@ -136,6 +136,35 @@ class EntitiesAnswer(BaseModel):
     model: ModelOut
     documents: list[DocumentOut]
     errors: list[ItemError]
+
+
+class SpacyEntity(BaseModel):
+    """A named thing in the text, in spaCy's words."""
+
+    start: int
+    end: int
+    label: str
+
+
+class SpacyToken(BaseModel):
+    """A token of a spaCy Doc."""
+
+    id: int
+    start: int
+    end: int
+
+
+class SpacyDocument(BaseModel):
+    """A document in one of spaCy's forms."""
+
+    text: str
+    ents: list[SpacyEntity]
+    tokens: list[SpacyToken] | None = Field(None, description="With `format=spacy`.")
+    title: None = Field(None, description="With `format=displacy`.")
+
+
+class FormattedAnswer(RootModel[EntitiesAnswer | SpacyDocument | list[SpacyDocument]]):
+    """The answer of `POST /v1/entities` in the form that `format` asks for."""
 
 
 class FieldProblem(BaseModel):

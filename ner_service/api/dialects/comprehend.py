@@ -8,13 +8,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from ner_service.api.body import header
 from ner_service.api.edge import ErrorAnswer
 from ner_service.api.exchange import all_sound, read_body, service_of, tag
 from ner_service.api.faults import FieldError, FieldFault, UnsupportedLanguageError
-from ner_service.api.openapi import TAGGING, answers, request_body
+from ner_service.api.openapi import TAGGING, answers, header_parameter, request_body
 from ner_service.api.parsing import check_count, document_item, load_json, parse, text_item
 from ner_service.api.problems import Problem, kind_of
 from ner_service.api.schemas import DocumentIn
@@ -66,6 +66,51 @@ class BatchDetectEntitiesRequest(_Lenient):
     LanguageCode: str
 
 
+class ComprehendRequest(RootModel[DetectEntitiesRequest | BatchDetectEntitiesRequest]):
+    """The body of the operation that X-Amz-Target names."""
+
+
+class ComprehendEntity(BaseModel):
+    """A named thing in the text."""
+
+    Score: float
+    Type: str
+    Text: str
+    BeginOffset: int
+    EndOffset: int
+
+
+class DetectEntitiesAnswer(BaseModel):
+    """What one text holds."""
+
+    Entities: list[ComprehendEntity]
+
+
+class BatchItem(DetectEntitiesAnswer):
+    """What one of several texts holds."""
+
+    Index: int
+
+
+class BatchItemError(BaseModel):
+    """A text that could not be tagged."""
+
+    Index: int
+    ErrorCode: str
+    ErrorMessage: str
+
+
+class BatchDetectEntitiesAnswer(BaseModel):
+    """What several texts hold."""
+
+    ResultList: list[BatchItem]
+    ErrorList: list[BatchItemError]
+
+
+class ComprehendAnswer(RootModel[DetectEntitiesAnswer | BatchDetectEntitiesAnswer]):
+    """The answer of the operation that X-Amz-Target names."""
+
+
 class ComprehendError(BaseModel):
     """What went wrong."""
 
@@ -73,7 +118,7 @@ class ComprehendError(BaseModel):
     Message: str
 
 
-SCHEMAS = [DetectEntitiesRequest, BatchDetectEntitiesRequest, ComprehendError]
+SCHEMAS = [ComprehendRequest, ComprehendAnswer, ComprehendError]
 
 
 async def comprehend(request: Request) -> Response:
@@ -148,8 +193,11 @@ def add_routes(app: FastAPI) -> None:
             path,
             comprehend,
             methods=["POST"],
-            responses=answers(None, *TAGGING, media_type=MEDIA_TYPE, error=ComprehendError),
-            openapi_extra=request_body({MEDIA_TYPE: DetectEntitiesRequest}),
+            responses=answers(
+                ComprehendAnswer, *TAGGING, media_type=MEDIA_TYPE, error=ComprehendError
+            ),
+            openapi_extra=request_body({MEDIA_TYPE: ComprehendRequest})
+            | header_parameter("X-Amz-Target", *(TARGET + name for name in OPERATIONS)),
             include_in_schema=path == PREFIX,
             tags=["dialects"],
         )
