@@ -1,14 +1,18 @@
 """Logs: one JSON object a line on standard error. Never a text, a key or a path with either."""
 
+import asyncio
 import contextlib
 import json
 import logging
 import sys
+import time
 from typing import TextIO
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
+# A line may be this late.
+GATHER_SECONDS = 0.1
 ENCODER = json.JSONEncoder(default=repr)
 SHARED: list[Processor] = [
     structlog.processors.add_log_level,
@@ -22,17 +26,43 @@ RENDER: list[Processor] = [
 
 
 class _LossyStream:
-    """Writes lines, and loses them rather than failing when the disk is full or the pipe shut."""
+    """Writes lines, and loses them rather than failing when the disk is full or the pipe shut.
+
+    In an event loop, lines are gathered for a moment: a system call each would cost more than all
+    else about them.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._lines: list[str] = []
+        self._due = 0.0
 
     def msg(self, line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
+        self._lines.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + GATHER_SECONDS
+            loop.call_later(GATHER_SECONDS, self.flush)
 
-    debug = info = warning = error = critical = exception = log = msg
+    debug = info = warning = msg
+
+    def error(self, line: str) -> None:
+        self.msg(line)
+        self.flush()
+
+    critical = exception = error
+
+    def flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
 
 
 def make_logger(level: str, stream: TextIO | None = None) -> FilteringBoundLogger:

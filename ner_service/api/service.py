@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import TypeVar
 
 from starlette.types import Receive
@@ -12,13 +11,13 @@ from structlog.typing import FilteringBoundLogger
 from ner_service.api.admission import Admission
 from ner_service.api.batcher import Batcher, Job
 from ner_service.api.body import BodyReader
-from ner_service.api.faults import ClientGoneError, DeadlineError
 from ner_service.api.metrics import Metrics
 from ner_service.api.models import Models, ServedModel
 from ner_service.api.parsing import Item
 from ner_service.api.pieces import cut, join
 from ner_service.api.presentation import Outcome, Presentation
 from ner_service.api.settings import Settings
+from ner_service.api.watch import Watch, too_late
 from ner_service.errors import NerError
 from ner_service.tagger import Document, PreparedDocument, Tagger
 
@@ -28,8 +27,6 @@ T = TypeVar("T")
 SMALL = 10_000
 # A text of this size (code points) is tagged in about the time that changing threads takes.
 TINY = 500
-# Seconds after which a waiting request begins to watch whether its client is still there.
-PATIENCE = 0.05
 
 
 class Service:
@@ -123,31 +120,14 @@ class Service:
         """
         size = sum(_length(item) for item in items)
         with self.admission.admit(documents=len(items), code_points=size):
-            try:
-                async with asyncio.timeout_at(arrived + self.settings.deadline_seconds):
-                    return await self._tag(items, model, size, receive)
-            except TimeoutError:
-                message = f"not done within {self.settings.deadline_seconds:g} seconds"
-                raise DeadlineError(message) from None
-
-    async def apart(self, size: int, work: Callable[[], T]) -> T:
-        """Do small work here and now, and large work on the helper thread."""
-        if size <= SMALL:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._helper, work)
-
-    async def _tag(
-        self, items: Sequence[Item], model: ServedModel, size: int, receive: Receive | None
-    ) -> list[Outcome]:
-        tagger = model.tagger
-        turn = self.settings.turn_tokens
-        prepared = await self.apart(size, lambda: [_prepare(tagger, item) for item in items])
-        pieces = [
-            [] if isinstance(document, NerError) else cut(document, tokens=turn)
-            for document in prepared
-        ]
-        job = Job(tagger, [piece for group in pieces for piece in group])
-        results = iter(await self._run(job, size, receive) if job.parts else [])
+            prepared = await self._prepare(items, model.tagger, size, arrived)
+            turn = self.settings.turn_tokens
+            pieces = [
+                [] if isinstance(document, NerError) else cut(document, tokens=turn)
+                for document in prepared
+            ]
+            job = Job(model.tagger, [piece for group in pieces for piece in group])
+            results = iter(await self._run(job, size, arrived, receive) if job.parts else ())
         outcomes: list[Outcome] = []
         for document, group in zip(prepared, pieces, strict=True):
             if isinstance(document, NerError):
@@ -157,8 +137,27 @@ class Service:
         self.metrics.tokens.labels(model.info.name).inc(sum(len(p.tokens) for p in job.parts))
         return outcomes
 
+    async def apart(self, size: int, work: Callable[[], T]) -> T:
+        """Do small work here and now, and large work on the helper thread."""
+        if size <= SMALL:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._helper, work)
+
+    async def _prepare(
+        self, items: Sequence[Item], tagger: Tagger, size: int, arrived: float
+    ) -> list[PreparedDocument | NerError]:
+        """Tokenise: small texts here, large ones apart and not beyond the deadline."""
+        if size <= SMALL:
+            return [_prepared(tagger, item) for item in items]
+        seconds = self.settings.deadline_seconds
+        try:
+            async with asyncio.timeout_at(arrived + seconds):
+                return await self.apart(size, lambda: [_prepared(tagger, item) for item in items])
+        except TimeoutError:
+            raise too_late(seconds) from None
+
     async def _run(
-        self, job: Job, size: int, receive: Receive | None
+        self, job: Job, size: int, arrived: float, receive: Receive | None
     ) -> list[Document | Exception]:
         if size <= TINY:
             # Let requests that arrived at the same time show up; alone, there is nothing to batch.
@@ -166,46 +165,9 @@ class Service:
             alone = self.admission.documents == len(job.parts)
             if alone and (results := self._batcher.run_here(job)) is not None:
                 return results
-        with DisconnectWatch(receive, job.future):
+        seconds = self.settings.deadline_seconds
+        with Watch(job.future, receive=receive, deadline=arrived + seconds, seconds=seconds):
             return await self._batcher.run(job)
-
-
-class DisconnectWatch:
-    """While a request waits, fails its future as soon as its client is gone."""
-
-    def __init__(self, receive: Receive | None, future: "asyncio.Future[None]") -> None:
-        """Prepare to watch; with no `receive` there is nobody to watch."""
-        self._receive = receive
-        self._future = future
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def __enter__(self) -> None:
-        """Begin to watch a little later: most requests are answered by then."""
-        if self._receive is not None:
-            self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._start)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop watching."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._watch())
-
-    async def _watch(self) -> None:
-        assert self._receive is not None
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if not self._future.done():
-            self._future.set_exception(ClientGoneError("the client left while waiting"))
 
 
 def _sound(parts: Sequence[Document | Exception]) -> list[Document]:
@@ -220,7 +182,7 @@ def _length(item: Item) -> int:
     return len(content) if isinstance(content, str) else sum(map(len, content)) + len(content)
 
 
-def _prepare(tagger: Tagger, item: Item) -> PreparedDocument | NerError:
+def _prepared(tagger: Tagger, item: Item) -> PreparedDocument | NerError:
     if item.fault is not None:
         return item.fault
     try:

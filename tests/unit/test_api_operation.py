@@ -93,6 +93,7 @@ def test_metrics_hold(name: str):
 def log_of(monkeypatch, *requests: tuple[object, dict[str, str]]) -> list[dict]:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("ner_service.api.logs.GATHER_SECONDS", 0)
     tagger = FakeTagger()
     tagger.poison = "Poison"
     app = make_app(tagger, log_level="info")
