@@ -20,7 +20,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train evaluate image
+.PHONY: help serve test check format train evaluate image audit
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,17 @@ evaluate: $(VENV)/.training ## score MODEL on CORPUS
 
 image: ## build the container image IMAGE
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+# The list is of an environment with what serving needs and nothing else, not even pip.
+audit: $(VENV)/.development ## list what serving is made of (SBOM) and look for known vulnerabilities
+	$(BIN)/python -m venv --clear --without-pip build/serving
+	$(BIN)/python -m pip --python build/serving/bin/python install --quiet \
+		--disable-pip-version-check --constraint constraints.txt .
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json build/serving/bin/python
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+		--requirement constraints.txt $(ARGS)
 
 # One environment that grows: serving, then training, then development. The stamps keep a command
 # from installing again what an earlier one has installed.
