@@ -71,6 +71,7 @@ class TrainConfig:
     Attributes:
         name: the artifact's name.
         output: the artifact's directory.
+        start: model directory whose weights the run starts from; None starts from fresh ones.
         seed: of weights, order and dropout.
         epochs: at most so many passes over the training set.
         patience: stop after so many epochs without a better development F1; None never stops.
@@ -94,6 +95,7 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     scheme: DecodingScheme = "IOBES"
+    start: str | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     epochs: Annotated[int, Field(ge=1)] = 25
     patience: Annotated[int, Field(ge=1)] | None = None

@@ -42,6 +42,7 @@ from training.data import (
 from training.export import export_graphs, quantize_sentence_encoder
 from training.module import TaggerModule
 from training.report import report_training
+from training.start import start_from
 from training.teacher import LabelledWindow
 from training.usage import OneLineParser, run_command
 from training.vector_rows import TrainedVectors
@@ -180,7 +181,7 @@ def _scaled(vectors: PretrainedVectors, rms: float | None) -> PretrainedVectors:
 
 
 def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
-    """A module with fresh weights, a function of the seed."""
+    """A module with fresh weights, a function of the seed, or with those of `settings.start`."""
     lightning.seed_everything(settings.seed, verbose=False)
     rows = materials.types.features.vector_rows
     trained = [
@@ -191,7 +192,10 @@ def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
         )
         for index, table in enumerate(settings.vectors)
     ]
-    return TaggerModule(settings, materials.config, materials.vocabulary, trained)
+    module = TaggerModule(settings, materials.config, materials.vocabulary, trained)
+    if settings.start is not None:
+        start_from(Path(settings.start), module)
+    return module
 
 
 def fit(
