@@ -3,13 +3,14 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+BENCH_VENV ?= .venv-bench
 PORT ?= 8000
 CONFIG ?= training/configs/conll2003.toml
 MODEL ?= models/conll2003
 CORPUS ?= ../shared/data/conll2003/eng.testb
 IMAGE ?= ner-service
 BASE_IMAGE ?= python:3.11-slim
-# More arguments for serve, test, train and evaluate: make train ARGS="--set data.path=FOLDER"
+# More arguments for serve, test, train, evaluate and bench: make train ARGS="--set data.path=FOLDER"
 ARGS ?=
 # Where the package index's torch is a CUDA build of several GB: the address of an index of CPU
 # wheels, searched as well. serve never needs it.
@@ -20,7 +21,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train evaluate image audit
+.PHONY: help serve test check format train evaluate bench image audit
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -45,6 +46,9 @@ train: $(VENV)/.training ## train the model of CONFIG
 
 evaluate: $(VENV)/.training ## score MODEL on CORPUS
 	$(BIN)/python -m training.evaluate --model $(MODEL) --corpus $(CORPUS) $(ARGS)
+
+bench: $(VENV)/.training $(BENCH_VENV)/.peers ## measure speed and memory, write docs/benchmarks.md (ARGS=--quick)
+	$(BIN)/python -m tests.benchmarks.run --model $(MODEL) --peers $(BENCH_VENV)/bin/python $(ARGS)
 
 image: ## build the container image IMAGE
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
@@ -78,4 +82,11 @@ $(VENV)/.training: $(VENV)/.serving
 
 $(VENV)/.development: $(VENV)/.training
 	$(PIP_INSTALL) --editable '.[train,rules,redaction,dev]'
+	@touch $@
+
+# What the benchmarks race against stands apart: its versions are not ours.
+$(BENCH_VENV)/.peers: tests/benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement $< $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@

@@ -1,0 +1,164 @@
+"""One process, one thread: the whole way against the bare recurrence, and each stage's share."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_service import tagger as tagger_module
+from ner_service.batch import tagging
+from ner_service.batch.options import Options
+from ner_service.batch.records import Record
+from ner_service.batch.shards import Shard, ShardKey, pack
+from ner_service.batch.tagging import tag_shard
+from ner_service.inference import decoder
+from ner_service.inference.onnx_backend import OnnxBackend
+from ner_service.inference.rows import WordRows
+from ner_service.tagger import Tagger
+from tests.benchmarks.bench import Bench, count_words, say
+from tests.benchmarks.timing import ratios, seconds_of, spread
+
+# Stage, where its function lives, and the function's name. What a function spends in one of the
+# others is counted there alone.
+_STAGES: tuple[tuple[str, Any, str], ...] = (
+    ("JSON", tagging, "unpack"),
+    ("JSON", tagging, "parse_record"),
+    ("JSON", tagging, "write_shard"),
+    ("tokenise", tagger_module, "tokenize"),
+    ("sentence starts", tagger_module, "sentence_starts"),
+    ("windows", tagger_module, "lay_out"),
+    ("look-up", WordRows, "look_up"),
+    ("features of new words", WordRows, "_add"),
+    ("word encoder", OnnxBackend, "encode_words"),
+    ("batches", tagger_module, "compute_emissions"),
+    ("sentence encoder", OnnxBackend, "encode_sentences"),
+    ("Viterbi", decoder, "viterbi"),
+    ("probabilities", decoder.Decoder, "_score"),
+    ("probabilities", decoder, "forward_backward"),
+    ("probabilities", decoder, "span_probabilities"),
+)
+REST = "rest"
+
+Feed = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    lines = [line.encode() for line in bench.read_lines(bench.sizes.stories)]
+    shards = list(_shards(lines))
+    words = count_words(bench.read_stories(bench.sizes.stories))
+    times: dict[str, dict[str, list[float]]] = {
+        precision: {"whole": [], "recurrence": []} for precision in ("full", "int8")
+    }
+    shares: dict[str, list[dict[str, float]]] = {"full": [], "int8": []}
+    tokens = 0
+    feeds = {precision: _feeds(bench, precision, shards) for precision in times}
+    for round_number in range(bench.sizes.rounds):
+        for precision, measured in times.items():
+            # A tagger of its own, so that every run meets every word for the first time.
+            tagger = _load(bench, precision)
+            measured["whole"].append(seconds_of(lambda t=tagger: _tag(t, shards)))
+            backend = OnnxBackend(bench.model, precision=precision, threads=1)
+            measured["recurrence"].append(
+                seconds_of(lambda b=backend, f=feeds[precision]: _replay(b, f))
+            )
+            shares[precision].append(_shares(_load(bench, precision), shards))
+            tokens = sum(int(lengths.sum()) for _, lengths in feeds[precision])
+        say(f"  round {round_number + 1}")
+    return {
+        "stories": len(lines),
+        "words": words,
+        "slots": tokens,
+        "precisions": {
+            precision: {
+                "words_per_second": spread([words / s for s in measured["whole"]]),
+                "recurrence_words_per_second": spread([words / s for s in measured["recurrence"]]),
+                "share_of_recurrence_rate": ratios(measured["recurrence"], measured["whole"]),
+                "stages": {
+                    stage: spread([run.get(stage, 0.0) for run in shares[precision]])
+                    for stage in [*dict.fromkeys(name for name, *_ in _STAGES), REST]
+                },
+            }
+            for precision, measured in times.items()
+        },
+    }
+
+
+def _load(bench: Bench, precision: Any) -> Tagger:
+    return Tagger.load(bench.model, backend="onnx", precision=precision, threads=1)
+
+
+def _shards(lines: list[bytes]) -> Iterator[Shard]:
+    """As the tag command cuts them."""
+    least = Options().shard_bytes
+    records: list[Record] = []
+    size = 0
+    for number, line in enumerate(lines, start=1):
+        records.append(Record("stories.jsonl", number, "json", line))
+        size += len(line)
+        if size >= least or number == len(lines):
+            yield Shard(ShardKey(0, number), pack(records), "", size)
+            records, size = [], 0
+
+
+def _tag(tagger: Tagger, shards: list[Shard]) -> None:
+    for shard in shards:
+        tag_shard(tagger, shard, Options())
+
+
+def _feeds(bench: Bench, precision: Any, shards: list[Shard]) -> list[Feed]:
+    """Every batch that the sentence encoder is given on the way."""
+    feeds: list[Feed] = []
+    original = OnnxBackend.encode_sentences
+
+    def noting(self: OnnxBackend, rows: Any, lengths: Any) -> NDArray[np.float32]:
+        feeds.append((rows, lengths))
+        return original(self, rows, lengths)
+
+    with mock.patch.object(OnnxBackend, "encode_sentences", noting):
+        _tag(_load(bench, precision), shards)
+    return feeds
+
+
+def _replay(backend: OnnxBackend, feeds: list[Feed]) -> None:
+    for rows, lengths in feeds:
+        backend.encode_sentences(rows, lengths)
+
+
+def _shares(tagger: Tagger, shards: list[Shard]) -> dict[str, float]:
+    """Each stage's share of a run's time; their sum is 1."""
+    with _stage_clocks() as spent:
+        whole = seconds_of(lambda: _tag(tagger, shards))
+    shares = {stage: seconds / whole for stage, seconds in spent.items()}
+    return {**shares, REST: 1.0 - sum(shares.values())}
+
+
+@contextmanager
+def _stage_clocks() -> Iterator[dict[str, float]]:
+    spent: dict[str, float] = {}
+    inner: list[float] = []  # time that the running functions spent in others with a clock
+
+    def clocked(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            inner.append(0.0)
+            begun = time.perf_counter()
+            try:
+                return function(*arguments, **named)
+            finally:
+                taken = time.perf_counter() - begun
+                spent[stage] = spent.get(stage, 0.0) + taken - inner.pop()
+                if inner:
+                    inner[-1] += taken
+
+        return call
+
+    with ExitStack() as stack:
+        for stage, home, name in _STAGES:
+            clock = clocked(stage, getattr(home, name))
+            stack.enter_context(mock.patch.object(home, name, clock))
+        yield spent
