@@ -13,15 +13,28 @@ CODE_POINTS_A_TOKEN = 5
 INITIAL_RATE = 20_000.0
 RATE_GAIN = 0.2
 LONGEST_RETRY = 60
+# Batches of fewer tokens are mostly overhead and tell nothing of the speed under load.
+TELLING_BATCH = 512
 
 
 class Admission:
     """Counts documents and estimated tokens; what does not fit is refused at once."""
 
-    def __init__(self, *, max_documents: int, max_tokens: int, metrics: Metrics) -> None:
-        """Set the limits; a request over them is still admitted while nothing else is."""
+    def __init__(
+        self, *, max_documents: int, max_tokens: int, longest_wait: float, metrics: Metrics
+    ) -> None:
+        """Set the limits; a request over them is still admitted while nothing else is.
+
+        Args:
+            max_documents: documents that are admitted and unfinished.
+            max_tokens: likewise tokens.
+            longest_wait: seconds of work, at the measured speed, that may be admitted. More would
+                only be waited for until the deadline, and in vain.
+            metrics: where the queue is shown.
+        """
         self._max_documents = max_documents
         self._max_tokens = max_tokens
+        self._longest_wait = longest_wait
         self._rate = INITIAL_RATE
         self.documents = 0
         self.tokens = 0
@@ -53,14 +66,15 @@ class Admission:
         """Say whether so much more would be admitted."""
         if self.documents == 0:
             return True
+        most_tokens = min(self._max_tokens, self._rate * self._longest_wait)
         return (
             self.documents + documents <= self._max_documents
-            and self.tokens + tokens <= self._max_tokens
+            and self.tokens + tokens <= most_tokens
         )
 
     def observe(self, tokens: int, seconds: float) -> None:
-        """Follow the speed of the network, which tells when a refused client should return."""
-        if tokens and seconds > 0:
+        """Follow the speed of the network: it tells how much can wait, and for how long."""
+        if tokens >= TELLING_BATCH and seconds > 0:
             self._rate += RATE_GAIN * (tokens / seconds - self._rate)
 
     def _retry_after(self) -> int:

@@ -27,6 +27,9 @@ T = TypeVar("T")
 SMALL = 10_000
 # A text of this size (code points) is tagged in about the time that changing threads takes.
 TINY = 500
+# Of the deadline, the share that may be spent waiting for what came before: the speed is a guess,
+# and the request has to be read, worked on and answered, too.
+DEADLINE_SHARE = 0.5
 
 
 class Service:
@@ -49,6 +52,7 @@ class Service:
         self.admission = Admission(
             max_documents=settings.max_queue_documents,
             max_tokens=settings.max_queue_tokens,
+            longest_wait=settings.deadline_seconds * DEADLINE_SHARE,
             metrics=self.metrics,
         )
         self._batcher = Batcher(

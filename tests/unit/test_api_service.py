@@ -138,6 +138,17 @@ def test_retry_after_follows_the_speed_of_the_network():
         assert 9 <= error.value.retry_after <= 11
 
 
+def test_what_would_wait_until_its_deadline_is_refused_at_once():
+    service = make_service(FakeTagger(), deadline_seconds=10)
+    for _ in range(50):
+        service.admission.observe(1_000, 1.0)
+        service.admission.observe(10, 1.0)  # a batch so small says nothing
+    with service.admission.admit(documents=1, code_points=20_000):
+        assert service.admission.has_room(documents=1, tokens=900)
+        assert not service.admission.has_room(documents=1, tokens=1_100)
+    assert service.admission.has_room(documents=1, tokens=100_000)  # nothing else is there
+
+
 def test_a_stopping_service_takes_nothing_more():
     service = make_service(FakeTagger())
     service.admission.closed = True
