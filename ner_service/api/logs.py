@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from typing import TextIO
@@ -87,6 +88,19 @@ def configure_library_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(_number(level), logging.WARNING))
+
+
+def drop_unwritten() -> None:
+    """Throw away what standard error would not take.
+
+    It is still in the buffer of a full disk's file, and Python would end with exit code 120 for it.
+    """
+    try:
+        sys.stderr.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)
 
 
 class _LossyHandler(logging.StreamHandler[TextIO]):

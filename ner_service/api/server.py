@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ner_service.api.app import create_app
-from ner_service.api.logs import configure_library_logs, make_logger
+from ner_service.api.logs import configure_library_logs, drop_unwritten, make_logger
 from ner_service.api.protocol import TimedProtocol
 from ner_service.api.service import Service
 from ner_service.api.settings import Settings
@@ -112,6 +112,7 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
         )
         server.run(sockets=[listener])
         logger.info("stopped")
+        drop_unwritten()
 
 
 def bind(host: str, port: int) -> socket.socket:
