@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BENCH_VENV ?= .venv-bench
 PORT ?= 8000
+SOAK_SECONDS ?= 120
 CONFIG ?= training/configs/conll2003.toml
 MODEL ?= models/conll2003
 CORPUS ?= ../shared/data/conll2003/eng.testb
@@ -21,7 +22,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train evaluate bench image audit
+.PHONY: help serve test check format train evaluate bench soak image audit
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +50,9 @@ evaluate: $(VENV)/.training ## score MODEL on CORPUS
 
 bench: $(VENV)/.training $(BENCH_VENV)/.peers ## measure speed and memory, write docs/benchmarks.md (ARGS=--quick)
 	$(BIN)/python -m tests.benchmarks.run --model $(MODEL) --peers $(BENCH_VENV)/bin/python $(ARGS)
+
+soak: $(VENV)/.development ## hostile input, overload (SOAK_SECONDS) and faults; writes docs/reliability.md
+	$(BIN)/python -m tests.soak.run --seconds $(SOAK_SECONDS) $(ARGS)
 
 image: ## build the container image IMAGE
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
