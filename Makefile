@@ -85,7 +85,7 @@ $(VENV)/.training: $(VENV)/.serving
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.training
-	$(PIP_INSTALL) --editable '.[train,rules,redaction,dev]'
+	$(PIP_INSTALL) --editable '.[train,batch,ray,rules,redaction,telemetry,dev]'
 	@touch $@
 
 # What the benchmarks race against stands apart: its versions are not ours.
