@@ -7,12 +7,13 @@ static ``force-include`` would leave a stale 60 MB copy beside an editable insta
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SHIPPED_MODELS = ("conll2003",)
 
 
-class ShipModels(BuildHookInterface):
+class ShipModels(BuildHookInterface[BuilderConfig]):
     """Adds each shipped model directory as ``ner_service/_models/<name>``."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

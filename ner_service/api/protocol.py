@@ -5,7 +5,7 @@ from typing import Any
 
 import h11
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from ner_service.api.problems import MEDIA_TYPE, Kind, Problem
@@ -106,9 +106,10 @@ class TimedProtocol(H11Protocol):
         """Close in two steps: nothing more is said at once, nothing more is heard soon."""
         self._lingering = True
         self._stop_read_timer()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves None out
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
         self.transport.write_eof()
         self.flow.resume_reading()
         self._read_timer = self.loop.call_later(LINGER, self._give_up_reading)
