@@ -145,7 +145,7 @@ def _run(
     most = workers or max(1, int(cpus) - 1)
     source = ShardSource(sections, settings.options, kept)
     shards = ray.data.read_datasource(
-        source, override_num_blocks=len(sections), ray_remote_args={"num_cpus": _READ_CPUS}
+        source, override_num_blocks=len(sections), num_cpus=_READ_CPUS
     )
     results = shards.map_batches(
         TaggingActor,
