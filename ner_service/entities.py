@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ner_service.tags import Span
 from ner_service.text import Tokens
 
 Threshold = float | Mapping[str, float]
+Source = Literal["model", "rule", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,10 @@ class Entity:
         label: what it is, such as `PER`.
         start: first code point.
         end: one past the last code point.
-        score: exact probability of this span with this label, 6 digits.
+        score: of the model, the exact probability of this span with this label, 6 digits; of a
+            rule, what the rule says, 1.0 if nothing.
+        source: who found it.
+        rule: the id of the rule that found it, if it has one.
     """
 
     text: str
@@ -26,6 +31,8 @@ class Entity:
     start: int
     end: int
     score: float
+    source: Source = "model"
+    rule: str | None = None
 
 
 def entities_from_spans(

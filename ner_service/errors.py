@@ -9,6 +9,16 @@ class ConfigError(NerError):
     """A setting or configuration value is not acceptable; the message names it."""
 
 
+class RuleError(ConfigError):
+    """A rule is not acceptable; `field` says which part of it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Keep the field, such as `regexes.0.regex`, and what is wrong with it."""
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
 class TextError(NerError):
     """A text cannot be tagged as it stands (a lone surrogate, say); the message gives the place."""
 

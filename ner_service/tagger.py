@@ -26,6 +26,7 @@ from ner_service.inference.decoder import Decoder
 from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.rules import RuleSet
 from ner_service.tags import Span
 from ner_service.text.tokenizer import Tokens, tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
@@ -53,11 +54,13 @@ class TagOptions:
         nbest: how many of the best labellings of the document, at most 10.
         candidates: least probability of spans that were not chosen, at least 0.001.
         explain: marginals of the tokens, and runners-up of the entities' labels.
+        rules: sets of rules, each of which meets what the model and the sets before it found.
     """
 
     nbest: int = 0
     candidates: float | None = None
     explain: bool = False
+    rules: tuple[RuleSet, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked out.
@@ -253,10 +256,11 @@ class Tagger:
     def _tag(
         self, prepared: Sequence[PreparedDocument], options: TagOptions | None
     ) -> list[Document]:
-        if options is None or options.wanted is None:
+        if options is None:
             return self.tag_documents(prepared)
         wanted = options.wanted
-        return self.tag_documents([replace(document, wanted=wanted) for document in prepared])
+        documents = self.tag_documents([replace(document, wanted=wanted) for document in prepared])
+        return [ruled(document, options.rules) for document in documents]
 
     def _laid_out(self, text: str, tokens: Tokens, starts: Sequence[int]) -> PreparedDocument:
         layout = lay_out(
@@ -280,6 +284,20 @@ class Tagger:
                 rows.append(np.where(is_boundary, BOUNDARY_ROW, places[slots]))
                 marks.append(is_boundary)
         return np.concatenate(rows), np.concatenate(marks)
+
+
+def ruled(document: Document, rules: Sequence[RuleSet]) -> Document:
+    """The document after sets of rules have met it, one after the other.
+
+    Tags, labellings and readings stay the model's.
+
+    Raises:
+        RuleError: rules took longer than their limit.
+    """
+    entities = document.entities
+    for rule_set in rules:
+        entities = rule_set.apply(document.text, document.tokens, entities)
+    return document if entities is document.entities else replace(document, entities=entities)
 
 
 def make_backend(

@@ -12,6 +12,8 @@ from ner_service.api.pieces import cut
 from ner_service.entities import Entity
 from ner_service.errors import ConfigError
 from ner_service.inference.analysis import join_analyses
+from ner_service.rules import Rules, compile_rules
+from ner_service.rules.shapes import DenyIn, GazetteerIn
 from ner_service.tagger import Tagger, TagOptions
 from tests.strategies import texts, words
 
@@ -102,6 +104,25 @@ def test_pieces_answer_as_the_whole(tagger, sentences):
 def test_what_cannot_be_worked_out_is_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         TagOptions(**options)
+
+
+def test_rules_meet_what_the_model_found(tagger):
+    text = "Bob bought a toy Yoda of Costa"
+    toys = compile_rules(Rules(gazetteers=[GazetteerIn(label="TOY", names=["toy Yoda"])]))
+    silence = compile_rules(Rules(deny=[DenyIn(texts=["Costa", "Bob", "Bob bought"])]))
+    plain = tagger.tag(text)
+    options = TagOptions(rules=(toys, silence), explain=True)
+    found = tagger.tag(text, options)
+    assert ("toy Yoda", "TOY", 1.0, "rule") in [
+        (e.text, e.label, e.score, e.source) for e in found.entities
+    ]
+    assert not {"Costa", "Bob"} & {e.text for e in found.entities}
+    assert [e.source for e in plain.entities] == ["model"] * len(plain.entities)
+    np.testing.assert_array_equal(found.tag_ids, plain.tag_ids)
+    toy = next(e for e in found.entities if e.source == "rule")
+    explanation = found.analysis.explain(toy, found.tokens, tagger.info.tags)
+    assert len(explanation.tokens) == 2
+    assert tagger.tag_tokens([text.split()], options)[0].entities == found.entities
 
 
 def test_defaults_ask_for_nothing():
