@@ -71,7 +71,17 @@ def test_plain_install_is_the_serving_set():
 
 
 def test_extras_are_those_of_the_design():
-    assert EXTRAS.keys() == {"train", "torch", "ray", "rules", "redaction", "memory", "dev"}
+    assert EXTRAS.keys() == {
+        "train",
+        "torch",
+        "batch",
+        "ray",
+        "rules",
+        "redaction",
+        "telemetry",
+        "memory",
+        "dev",
+    }
     assert names(EXTRAS["torch"]) == {"torch"}
 
 
