@@ -41,6 +41,9 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the network [cores less one, 4 at most].")
     ] = None,
+    rules: Annotated[
+        list[str] | None, typer.Option(help="File of rules; repeat for several.")
+    ] = None,
 ) -> None:
     """Serve models over HTTP. Every setting is also an environment variable: NER_PORT=9000."""
     from pydantic import ValidationError
@@ -55,6 +58,7 @@ def serve(
         "backend": backend,
         "precision": precision,
         "threads": threads,
+        "rules": tuple(rules) if rules else None,
     }
     try:
         settings = Settings.model_validate(

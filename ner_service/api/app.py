@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from ner_service.api import redaction
 from ner_service.api.auth import Guard, KeyRing
 from ner_service.api.dialects import comprehend, huggingface, presidio
 from ner_service.api.docs import add_docs
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.ruling.load()
         if not service.models:
             service.load_models()
         if guard.is_open:
@@ -74,11 +76,13 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
     )
     app.state.service = service
     add_routes(app)
+    redaction.add_routes(app)
     for dialect in DIALECTS:
         dialect.add_routes(app)
     add_docs(app)
     add_page(app)
-    describe(app, [model for dialect in DIALECTS for model in dialect.SCHEMAS])
+    extra = [*redaction.SCHEMAS, *(model for dialect in DIALECTS for model in dialect.SCHEMAS)]
+    describe(app, extra)
     # Everything that fails is answered by the edge, in one place.
     app.add_exception_handler(HTTPException, _pass_on)
     app.add_exception_handler(RequestValidationError, _pass_on)

@@ -30,6 +30,7 @@ _OPEN = frozenset(
 )
 # The page's own files.
 _OPEN_FOLDER = "/web/"
+_ADMINISTRATIVE = ("/v1/models/", "/v1/rules/")
 
 
 class Access(Enum):
@@ -112,7 +113,7 @@ def access_to(method: str, path: str) -> Access:
     """Say what a page asks for; what is not listed as open needs a key."""
     if path in _OPEN or path.startswith(_OPEN_FOLDER):
         return Access.OPEN
-    if method != "GET" and path.startswith("/v1/models/"):
+    if method != "GET" and path.startswith(_ADMINISTRATIVE):
         return Access.ADMIN
     return Access.KEY
 

@@ -11,7 +11,7 @@ from ner_service.api.parsing import Item
 from ner_service.api.presentation import Outcome
 from ner_service.api.service import Service
 from ner_service.errors import NerError
-from ner_service.tagger import Document
+from ner_service.tagger import Document, TagOptions
 
 
 def service_of(request: Request) -> Service:
@@ -25,10 +25,16 @@ async def read_body(request: Request) -> HeldBody:
     return await service_of(request).bodies.read(request.scope, request.receive)
 
 
-async def tag(request: Request, items: Sequence[Item], model: ServedModel) -> list[Outcome]:
+async def tag(
+    request: Request, items: Sequence[Item], model: ServedModel, options: TagOptions | None = None
+) -> list[Outcome]:
     """Tag the documents of a request; faults of single documents are among the outcomes."""
     return await service_of(request).tag(
-        items, model, arrived=request_info(request.scope).arrived, receive=request.receive
+        items,
+        model,
+        options=options,
+        arrived=request_info(request.scope).arrived,
+        receive=request.receive,
     )
 
 

@@ -18,7 +18,7 @@ DESCRIPTIONS = {
     403: "Administration is switched off: no admin key is set.",
     404: "There is no such model.",
     408: "The body arrived too slowly.",
-    409: "The model was not changed; the loaded one serves on.",
+    409: "Nothing was changed; what is loaded serves on.",
     413: "The body, the document or their number is over the limit; the detail names it.",
     422: "The request has the wrong shape; the fields at fault are named.",
     429: "Too much is waiting; Retry-After tells when to return.",
@@ -37,6 +37,7 @@ _EXTRA_MODELS: list[type[BaseModel]] = [
     schemas.FormattedAnswer,
     schemas.ModelsAnswer,
     schemas.ModelDetails,
+    schemas.RulesAnswer,
     schemas.ProblemOut,
     schemas.Health,
 ]

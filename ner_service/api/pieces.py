@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ner_service.inference.analysis import join_analyses
 from ner_service.tagger import Document, PreparedDocument
 from ner_service.text.tokenizer import Tokens
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window
@@ -47,7 +48,11 @@ def join(document: PreparedDocument, parts: Sequence[Document]) -> Document:
         return parts[0]
     entities = tuple(entity for part in parts for entity in part.entities)
     tag_ids = np.concatenate([part.tag_ids for part in parts])
-    return Document(document.text, entities, document.tokens, tag_ids)
+    analysis = None
+    if document.wanted is not None:
+        analyses = [part.analysis for part in parts if part.analysis is not None]
+        analysis = join_analyses(analyses, document.wanted)
+    return Document(document.text, entities, document.tokens, tag_ids, analysis)
 
 
 def _groups(segments: Sequence[tuple[int, int]], tokens: int) -> list[tuple[int, int]]:
@@ -79,4 +84,4 @@ def _piece(
         ],
     )
     columns = Tokens(tokens.texts[first:last], tokens.starts[first:last], tokens.ends[first:last])
-    return PreparedDocument(document.text, columns, layout)
+    return PreparedDocument(document.text, columns, layout, document.wanted)

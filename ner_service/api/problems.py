@@ -42,7 +42,7 @@ KINDS: dict[type[NerError], Kind] = {
     ForbiddenError: Kind(403, "forbidden", "Administration is switched off"),
     ModelNotFoundError: Kind(404, "unknown_model", "No such model"),
     BodyTimeoutError: Kind(408, "body_timeout", "The body arrived too slowly"),
-    ConflictError: Kind(409, "conflict", "The model was not changed"),
+    ConflictError: Kind(409, "conflict", "Nothing was changed"),
     LimitError: Kind(413, "too_large", "The request is over a limit"),
     TooLongError: Kind(413, "text_too_long", "The text is over the limit"),
     FieldError: Kind(422, "invalid_request", "The request has the wrong shape"),

@@ -23,8 +23,11 @@ from ner_service.api.schemas import (
     Health,
     ModelDetails,
     ModelsAnswer,
+    RulesAnswer,
+    RuleSetOut,
     StreamLine,
 )
+from ner_service.api.service import Service
 from ner_service.api.stream import MEDIA_TYPE, LineStream, is_stream
 
 
@@ -44,9 +47,10 @@ async def entities(request: Request) -> Response:
         query, items = parse_request(
             body, max_documents=settings.max_documents, max_text_length=settings.max_text_length
         )
+        options = await service.apart(len(body), lambda: service.ruling.asked(query))
         model = service.models.get(query.model)
-        presentation = Presentation.of(query, model)
-        outcomes = await tag(request, items, model)
+        presentation = Presentation.of(query, model, options)
+        outcomes = await tag(request, items, model, options)
         if query.text is not None:
             all_sound(outcomes)
         answer = await service.apart(len(body), lambda: write(query, items, outcomes, presentation))
@@ -75,6 +79,18 @@ async def roll_back_model(request: Request) -> Response:
     model = await service.models.rollback(request.path_params["name"])
     service.tell_models()
     return _json(_details(model, default=model is service.models.get(None)))
+
+
+async def list_rules(request: Request) -> Response:
+    """List the rules that meet every document."""
+    return _json(_rules(service_of(request)))
+
+
+async def reload_rules(request: Request) -> Response:
+    """Read the files of rules again; if one is bad, the loaded rules stay."""
+    service = service_of(request)
+    await service.ruling.reload()
+    return _json(_rules(service))
 
 
 async def healthz(request: Request) -> Response:
@@ -127,6 +143,14 @@ def add_routes(app: FastAPI) -> None:
             openapi_extra=path_parameter("name"),
             tags=["models"],
         )
+    app.add_api_route("/v1/rules", list_rules, responses=answers(RulesAnswer, 401), tags=["rules"])
+    app.add_api_route(
+        "/v1/rules/reload",
+        reload_rules,
+        methods=["POST"],
+        responses=answers(RulesAnswer, 401, 403, 409),
+        tags=["rules"],
+    )
     app.add_api_route("/healthz", healthz, responses=answers(Health, 503), tags=["operation"])
     app.add_api_route("/readyz", readyz, responses=answers(Health, 503), tags=["operation"])
     app.add_api_route(
@@ -147,6 +171,15 @@ def _details(model: ServedModel, *, default: bool) -> ModelDetails:
         labels=list(info.labels),
         tags=list(info.tags),
         default=default,
+    )
+
+
+def _rules(service: Service) -> RulesAnswer:
+    return RulesAnswer(
+        rules=[
+            RuleSetOut(name=name, labels=list(rules.labels), prefer=rules.prefer)
+            for name, rules in service.ruling.sets.items()
+        ]
     )
 
 

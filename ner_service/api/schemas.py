@@ -4,6 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
+from ner_service.entities import Source
+from ner_service.inference.analysis import LEAST_PROBABILITY, MOST_LABELLINGS
+from ner_service.rules import Rules
+from ner_service.rules.shapes import PHRASE, TOKENS, Prefer
 from ner_service.text.offsets import OffsetUnit
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -14,11 +18,23 @@ def _threshold_form(value: object) -> str:
 
 
 # With a discriminator only one branch reports its errors. `parsing` strips these tags from paths.
-UNION_TAGS = frozenset({"number", "by_label"})
+OPEN, SEALED = "in_the_open", "sealed"
+UNION_TAGS = frozenset({"number", "by_label", PHRASE, TOKENS, OPEN, SEALED})
 Threshold = Annotated[
     Annotated[Probability, Tag("number")] | Annotated[dict[str, Probability], Tag("by_label")],
     Discriminator(_threshold_form),
 ]
+
+
+def _mapping_form(value: object) -> str:
+    return SEALED if isinstance(value, str) else OPEN
+
+
+Mapped = Annotated[
+    Annotated[dict[str, str], Tag(OPEN)] | Annotated[str, Tag(SEALED)],
+    Discriminator(_mapping_form),
+]
+"""Names by placeholder, or what a key made of them."""
 
 
 class Strict(BaseModel):
@@ -39,6 +55,18 @@ class Options(Strict):
     include: list[Literal["tokens"]] = Field(
         default_factory=list, description="`tokens` adds every token with its tag and encoding."
     )
+    nbest: int = Field(
+        0, ge=0, le=MOST_LABELLINGS, description="Add so many of the best labellings."
+    )
+    candidates: float | None = Field(
+        None,
+        ge=LEAST_PROBABILITY,
+        le=1,
+        allow_inf_nan=False,
+        description="Add spans that were not chosen whose probability is at least this.",
+    )
+    explain: bool = Field(False, description="Add the marginals of an entity's tokens and more.")
+    rules: Rules | None = Field(None, description="Rules that meet what was found.")
 
 
 class DocumentIn(Strict):
@@ -84,20 +112,72 @@ class ModelDetails(ModelOut):
     default: bool
 
 
+class RuleSetOut(BaseModel):
+    """One file of rules."""
+
+    name: str
+    labels: list[str] = Field(description="What its rules find.")
+    prefer: Prefer
+
+
+class RulesAnswer(BaseModel):
+    """The rules that meet every document, in their order."""
+
+    rules: list[RuleSetOut]
+
+
 class ModelsAnswer(BaseModel):
     """Every model that is served."""
 
     models: list[ModelDetails]
 
 
-class EntityOut(BaseModel):
+class TokenEvidence(BaseModel):
+    """What the model held of one token."""
+
+    text: str
+    start: int
+    end: int
+    marginals: dict[str, float] = Field(description="Probability by tag, likeliest first.")
+
+
+class ExplanationOut(BaseModel):
+    """What the model held of one entity."""
+
+    tokens: list[TokenEvidence]
+    runners_up: dict[str, float] = Field(
+        description="Other labels of the same span and their exact probabilities."
+    )
+
+
+class SpanOut(BaseModel):
     """A named thing in the text."""
 
     text: str
     label: str
     start: int
     end: int
-    score: float = Field(description="Exact probability of this span with this label.")
+    score: float = Field(
+        description="From the model, the exact probability of this span with this label; from a "
+        "rule, what the rule says."
+    )
+    source: Source = Field(description="Who found it.")
+    rule: str | None = Field(None, description="The id of the rule that found it, if it has one.")
+
+
+class EntityOut(SpanOut):
+    """An entity, or with `candidates` what might have been one."""
+
+    chosen: bool | None = Field(None, description="Only with `candidates`.")
+    explanation: ExplanationOut | None = Field(None, description="Only with `explain`.")
+
+
+class LabellingOut(BaseModel):
+    """One way in which the model could label the whole document."""
+
+    probability: float = Field(description="Of exactly this labelling; 0 where it is too small.")
+    log_probability: float = Field(description="Natural logarithm.")
+    entities: list[SpanOut] = Field(description="All of them: labels and threshold do not apply.")
 
 
 class TokenOut(BaseModel):
@@ -119,6 +199,7 @@ class DocumentOut(BaseModel):
     id: str | None
     entities: list[EntityOut]
     tokens: list[TokenOut] | None = Field(None, description="Only if asked for by `include`.")
+    nbest: list[LabellingOut] | None = Field(None, description="Only if asked for.")
 
 
 class ItemError(BaseModel):

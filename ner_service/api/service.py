@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from starlette.types import Receive
@@ -11,15 +13,17 @@ from structlog.typing import FilteringBoundLogger
 from ner_service.api.admission import Admission
 from ner_service.api.batcher import Batcher, Job
 from ner_service.api.body import BodyReader
+from ner_service.api.faults import FieldError, FieldFault
 from ner_service.api.metrics import Metrics
 from ner_service.api.models import Models, ServedModel
 from ner_service.api.parsing import Item
 from ner_service.api.pieces import cut, join
 from ner_service.api.presentation import Outcome, Presentation
+from ner_service.api.ruling import Ruling
 from ner_service.api.settings import Settings
 from ner_service.api.watch import Watch, too_late
-from ner_service.errors import NerError
-from ner_service.tagger import Document, PreparedDocument, Tagger
+from ner_service.errors import NerError, RuleError
+from ner_service.tagger import Document, PreparedDocument, Tagger, TagOptions, ruled
 
 T = TypeVar("T")
 
@@ -30,6 +34,8 @@ TINY = 500
 # Of the deadline, the share that may be spent waiting for what came before: the speed is a guess,
 # and the request has to be read, worked on and answered, too.
 DEADLINE_SHARE = 0.5
+# Under which metrics count labels that only a request's own rules give.
+OTHER_LABEL = "other"
 
 
 class Service:
@@ -43,6 +49,7 @@ class Service:
         self.logger = logger
         self.metrics = Metrics()
         self.models = Models(load)
+        self.ruling = Ruling(settings.rules)
         self.draining = False
         self.bodies = BodyReader(
             max_body=settings.max_body_bytes,
@@ -82,8 +89,10 @@ class Service:
 
     def count_entities(self, presentation: Presentation, outcomes: Sequence[Outcome]) -> None:
         """Count what was answered."""
+        known = presentation.model.labels.union(*(r.labels for r in self.ruling.plain.rules))
         labels = [
-            entity.label
+            # A request's own rules may make up labels without end; they are counted as one.
+            entity.label if entity.label in known else OTHER_LABEL
             for outcome in outcomes
             if isinstance(outcome, Document)
             for entity in presentation.entities(outcome)
@@ -105,6 +114,7 @@ class Service:
         items: Sequence[Item],
         model: ServedModel,
         *,
+        options: TagOptions | None = None,
         arrived: float,
         receive: Receive | None = None,
     ) -> list[Outcome]:
@@ -113,6 +123,8 @@ class Service:
         Args:
             items: the documents.
             model: the model to ask.
+            options: what is asked beside the entities, the server's rules included; those alone
+                if None.
             arrived: when the request arrived, on the event loop's clock; the deadline counts
                 from there.
             receive: of the request whose client is watched.
@@ -121,10 +133,12 @@ class Service:
             QueueFullError: there is no room for so much.
             DeadlineError: time was up; nothing more is done for it.
             ClientGoneError: the client left; likewise.
+            FieldError: the request's rules took too long.
         """
+        options = options or self.ruling.plain
         size = sum(_length(item) for item in items)
         with self.admission.admit(documents=len(items), code_points=size):
-            prepared = await self._prepare(items, model.tagger, size, arrived)
+            prepared = await self._prepare(items, model.tagger, options, size, arrived)
             turn = self.settings.turn_tokens
             pieces = [
                 [] if isinstance(document, NerError) else cut(document, tokens=turn)
@@ -138,6 +152,8 @@ class Service:
                 outcomes.append(document)
             else:
                 outcomes.append(join(document, _sound([next(results) for _ in group])))
+        if options.rules:
+            outcomes = await self._apart_in_time(size, partial(_ruled, outcomes, options), arrived)
         self.metrics.tokens.labels(model.info.name).inc(sum(len(p.tokens) for p in job.parts))
         return outcomes
 
@@ -148,15 +164,33 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._helper, work)
 
     async def _prepare(
-        self, items: Sequence[Item], tagger: Tagger, size: int, arrived: float
+        self,
+        items: Sequence[Item],
+        tagger: Tagger,
+        options: TagOptions,
+        size: int,
+        arrived: float,
     ) -> list[PreparedDocument | NerError]:
         """Tokenise: small texts here, large ones apart and not beyond the deadline."""
+        prepared = await self._apart_in_time(
+            size, lambda: [_prepared(tagger, item) for item in items], arrived
+        )
+        wanted = options.wanted
+        if wanted is None:
+            return prepared
+        return [
+            document if isinstance(document, NerError) else replace(document, wanted=wanted)
+            for document in prepared
+        ]
+
+    async def _apart_in_time(self, size: int, work: Callable[[], T], arrived: float) -> T:
+        """Do large work apart and not beyond the deadline."""
         if size <= SMALL:
-            return [_prepared(tagger, item) for item in items]
+            return work()
         seconds = self.settings.deadline_seconds
         try:
             async with asyncio.timeout_at(arrived + seconds):
-                return await self.apart(size, lambda: [_prepared(tagger, item) for item in items])
+                return await self.apart(size, work)
         except TimeoutError:
             raise too_late(seconds) from None
 
@@ -179,6 +213,16 @@ def _sound(parts: Sequence[Document | Exception]) -> list[Document]:
         if isinstance(part, Exception):
             raise part
     return [part for part in parts if isinstance(part, Document)]
+
+
+def _ruled(outcomes: Sequence[Outcome], options: TagOptions) -> list[Outcome]:
+    try:
+        return [
+            outcome if isinstance(outcome, NerError) else ruled(outcome, options.rules)
+            for outcome in outcomes
+        ]
+    except RuleError as error:
+        raise FieldError(FieldFault(error.field, error.message)) from None
 
 
 def _length(item: Item) -> int:

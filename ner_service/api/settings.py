@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     precision: Literal["full", "int8"] = "full"
     threads: Count | None = None
 
+    # Files of rules that meet every document, separated by commas, in this order.
+    rules: Names = ()
+
     # Limits of one request.
     max_text_length: Count = 1_000_000
     max_documents: Count = 1_000
@@ -67,7 +70,7 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("model", "cors_origins", mode="before")
+    @field_validator("model", "rules", "cors_origins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         if isinstance(value, str):

@@ -9,6 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -24,6 +25,7 @@ from ner_service.api.problems import INTERNAL, kind_of
 from ner_service.api.schemas import StreamLine
 from ner_service.api.service import Service
 from ner_service.errors import NerError
+from ner_service.tagger import TagOptions
 
 MEDIA_TYPE = "application/x-ndjson"
 MEDIA_TYPES = (MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/x-jsonlines")
@@ -105,8 +107,11 @@ class LineStream(Response):
             maximum = self._service.settings.max_text_length
             item = document_item(query, place="", max_text_length=maximum)
             identifier = item.id
-            presentation = Presentation.of(query, self._service.models.get(query.model))
-            outcome = await self._tag(item, presentation.model)
+            options = await self._service.apart(
+                len(line.content), partial(self._service.ruling.asked, query)
+            )
+            presentation = Presentation.of(query, self._service.models.get(query.model), options)
+            outcome = await self._tag(item, presentation.model, options)
             if isinstance(outcome, NerError):
                 raise outcome
             written = document_json(line.index, identifier, outcome, presentation)
@@ -118,12 +123,12 @@ class LineStream(Response):
             written = error_json(line.index, identifier, error)
         return written.encode() + b"\n"
 
-    async def _tag(self, item: Item, model: ServedModel) -> Outcome:
+    async def _tag(self, item: Item, model: ServedModel, options: TagOptions) -> Outcome:
         """Tag one document; a full queue makes a stream wait instead of fail."""
         while True:
             try:
                 now = asyncio.get_running_loop().time()
-                (outcome,) = await self._service.tag([item], model, arrived=now)
+                (outcome,) = await self._service.tag([item], model, options=options, arrived=now)
             except QueueFullError:
                 await asyncio.sleep(ROOM_TICK)
             else:

@@ -47,7 +47,9 @@ class Expressions:
         self._stopwatch = stopwatch
 
     def find(self, text: str) -> list[Match]:
-        """All matches, in code points; those of one expression do not overlap.
+        """All matches, in code points, without white space at their ends.
+
+        Those of one expression do not overlap.
 
         Raises:
             RuleError: time is up.
@@ -66,11 +68,13 @@ class Expressions:
         places = np.array(spans, dtype=np.int64).reshape(-1, 2)
         if not text.isascii():
             places = _code_points_before(content)[places]
-        return [
-            Match(start, end, rule)
-            for (start, end), rule in zip(places.tolist(), rules, strict=True)
-            if start < end
-        ]
+        found = []
+        for (start, end), rule in zip(places.tolist(), rules, strict=True):
+            surface = text[start:end]
+            if stripped := surface.strip():
+                begin = start + len(surface) - len(surface.lstrip())
+                found.append(Match(begin, begin + len(stripped), rule))
+        return found
 
 
 def _spans(compiled: Any, content: bytes) -> Iterator[tuple[int, int]]:

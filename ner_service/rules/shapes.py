@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Prefer = Literal["rules", "model", "longest"]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
@@ -38,12 +38,22 @@ class RegexIn(_Finder):
     case_sensitive: bool = True
 
 
+# With a discriminator only one branch of the union reports its errors.
+PHRASE, TOKENS = "a_phrase", "some_tokens"
+
+
+def _pattern_form(value: object) -> str:
+    return PHRASE if isinstance(value, str) else TOKENS
+
+
 class PatternIn(_Finder):
     """A phrase or a token pattern, as spaCy's EntityRuler writes them."""
 
-    pattern: (
-        Annotated[str, Field(min_length=1)] | Annotated[list[dict[str, Any]], Field(min_length=1)]
-    )
+    pattern: Annotated[
+        Annotated[str, Field(min_length=1), Tag(PHRASE)]
+        | Annotated[list[dict[str, Any]], Field(min_length=1), Tag(TOKENS)],
+        Discriminator(_pattern_form),
+    ]
 
 
 class AllowIn(_Strict):

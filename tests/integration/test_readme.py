@@ -52,7 +52,7 @@ def test_the_first_curl_finds_bob(server, tmp_path):
     (document,) = answer["documents"]
     first = document["entities"][0]
     assert {name: first[name] for name in BOB} == BOB
-    shown = re.search(r"```json\n(.*?)```", README, flags=re.DOTALL)[1].replace("...}", "0.5}")
+    shown = re.search(r"```json\n(.*?)```", README, flags=re.DOTALL)[1].replace("...", "0.5")
     shown = json.loads(shown)
     assert shown.keys() == answer.keys()
     assert shown["model"].keys() == answer["model"].keys()

@@ -73,7 +73,9 @@ def test_each_line_is_answered_by_one_line(server: Server):
     assert first == {
         "index": 0,
         "id": "a",
-        "entities": [{"text": "Bob", "label": "PER", "start": 0, "end": 3, "score": 0.9}],
+        "entities": [
+            {"text": "Bob", "label": "PER", "start": 0, "end": 3, "score": 0.9, "source": "model"}
+        ],
     }
     assert second["tokens"][0]["tag"] == "S-PER"
     assert third["entities"] == []

@@ -40,8 +40,22 @@ def test_a_text_is_answered_in_the_frozen_shape():
                 "index": 0,
                 "id": None,
                 "entities": [
-                    {"text": "Bob", "label": "PER", "start": 0, "end": 3, "score": 0.9},
-                    {"text": "Yoda", "label": "PER", "start": 17, "end": 21, "score": 0.9},
+                    {
+                        "text": "Bob",
+                        "label": "PER",
+                        "start": 0,
+                        "end": 3,
+                        "score": 0.9,
+                        "source": "model",
+                    },
+                    {
+                        "text": "Yoda",
+                        "label": "PER",
+                        "start": 17,
+                        "end": 21,
+                        "score": 0.9,
+                        "source": "model",
+                    },
                 ],
             }
         ],

@@ -57,6 +57,11 @@ def test_lone_surrogates_do_not_move_places():
     assert found(expressions("b+"), "é\ud800bb") == ["bb"]
 
 
+def test_matches_have_no_white_space_at_their_ends():
+    finder = expressions(r"\s*Bob\s*", r"\s+")
+    assert [(m.start, m.end) for m in finder.find("é \n Bob \u2029x  y")] == [(4, 7)]
+
+
 def test_matches_of_nothing_within_a_text_are_left_out():
     assert found(expressions(r"\b"), "a b") == []
 

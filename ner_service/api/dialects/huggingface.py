@@ -1,19 +1,18 @@
 """Hugging Face's token classification: `InferenceClient(model="http://host/hf/NAME")`."""
 
 import json
-from typing import Any, Literal, cast
+from bisect import bisect_left, bisect_right
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from ner_service.api.edge import ErrorAnswer
 from ner_service.api.exchange import all_sound, read_body, service_of, tag
-from ner_service.api.models import ServedModel
 from ner_service.api.openapi import TAGGING, answers, path_parameter, request_body
 from ner_service.api.parsing import check_count, load_json, parse, text_item
 from ner_service.api.problems import Problem
 from ner_service.tagger import Document
-from ner_service.tags import Scheme, convert_tags
 
 PREFIX = "/hf/"
 
@@ -88,7 +87,7 @@ async def token_classification(request: Request) -> Response:
         parameters = query.parameters or TokenClassificationParameters()
         answer = await service.apart(
             len(body),
-            lambda: [elements(document, parameters, model) for document in documents],
+            lambda: [elements(document, parameters) for document in documents],
         )
     return Response(
         json.dumps(answer[0] if isinstance(query.inputs, str) else answer, ensure_ascii=False),
@@ -96,13 +95,11 @@ async def token_classification(request: Request) -> Response:
     )
 
 
-def elements(
-    document: Document, parameters: TokenClassificationParameters, model: ServedModel
-) -> list[dict[str, Any]]:
+def elements(document: Document, parameters: TokenClassificationParameters) -> list[dict[str, Any]]:
     """Write one document's entities, or their tokens. What is no entity is never listed."""
     ignored = frozenset(parameters.ignore_labels or ())
     if parameters.aggregation_strategy == "none":
-        found = _token_elements(document, model)
+        found = _token_elements(document)
     else:
         found = [
             {
@@ -121,31 +118,23 @@ def elements(
     ]
 
 
-def _token_elements(document: Document, model: ServedModel) -> list[dict[str, Any]]:
+def _token_elements(document: Document) -> list[dict[str, Any]]:
     """Write the tokens of entities with BIO tags, each with the score of its entity."""
-    names = [model.info.tags[tag_id] for tag_id in document.tag_ids.tolist()]
-    tags = convert_tags(names, cast(Scheme, model.info.scheme), "BIO")
     tokens = document.tokens
-    entities = iter(document.entities)
-    entity = next(entities, None)
     found = []
-    for index, tag_name in enumerate(tags):
-        if tag_name == "O":
-            continue
-        while entity is not None and entity.end <= tokens.starts[index]:
-            entity = next(entities, None)
-        if entity is None:
-            break
-        found.append(
-            {
-                "entity": tag_name,
-                "score": entity.score,
-                "index": index + 1,
-                "word": tokens.texts[index],
-                "start": tokens.starts[index],
-                "end": tokens.ends[index],
-            }
-        )
+    for entity in document.entities:
+        first = bisect_right(tokens.ends, entity.start)
+        for index in range(first, bisect_left(tokens.starts, entity.end)):
+            found.append(
+                {
+                    "entity": f"{'B' if index == first else 'I'}-{entity.label}",
+                    "score": entity.score,
+                    "index": index + 1,
+                    "word": tokens.texts[index],
+                    "start": tokens.starts[index],
+                    "end": tokens.ends[index],
+                }
+            )
     return found
 
 

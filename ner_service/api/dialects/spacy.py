@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from ner_service.api.presentation import Presentation
 from ner_service.tagger import Document
@@ -44,16 +46,25 @@ def spacy_tokens(document: Document) -> Iterator[tuple[int, int]]:
     """Give the tokens that spaCy needs to rebuild a text: ours, and all that is between them.
 
     In a spaCy Doc one space after a token belongs to it; any other white space is a token of its
-    own, and so is what our tokenizer drops (zero-width spaces, say).
+    own, and so is what our tokenizer drops (zero-width spaces, say). An entity of a rule may begin
+    or end within one of our tokens, which there it may not.
     """
     position = 0
-    for start, end in _words(document.text, document.tokens):
+    edges = sorted({edge for e in document.entities for edge in (e.start, e.end)})
+    for start, end in _cut(_words(document.text, document.tokens), edges):
         if position < start:
             yield position, start
         yield start, end
         position = end + document.text.startswith(" ", end)
     if position < len(document.text):
         yield position, len(document.text)
+
+
+def _cut(spans: Iterable[tuple[int, int]], edges: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Cut spans at the edges that lie within them."""
+    for start, end in spans:
+        within = edges[bisect_right(edges, start) : bisect_left(edges, end)]
+        yield from pairwise([start, *within, end])
 
 
 def _words(text: str, tokens: Tokens) -> Iterator[tuple[int, int]]:
