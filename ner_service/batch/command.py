@@ -66,6 +66,12 @@ def tag(
         str | None, typer.Option(help="Of the Ray cluster: auto, or HOST:PORT [a new one here].")
     ] = None,
     shard_documents: Annotated[int, typer.Option(min=1, help="Most documents of a shard.")] = 2000,
+    max_document: Annotated[
+        int, typer.Option(min=1, help="A document of more code points is rejected.")
+    ] = 1_000_000,
+    max_line_bytes: Annotated[
+        int, typer.Option(min=1, help="A line of more bytes is rejected, unread.")
+    ] = 16 * 2**20,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, replace the output.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at a rejected record.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Tell nothing on the way.")] = False,
@@ -96,6 +102,8 @@ def tag(
         compression=compression,
         scheme=scheme,
         shard_documents=shard_documents,
+        max_document=max_document,
+        max_line_bytes=max_line_bytes,
     )
     plan = Plan(
         inputs=tuple(inputs),
