@@ -22,7 +22,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format train evaluate bench soak image audit
+.PHONY: help serve test test-ray check format train evaluate bench soak image audit
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ serve: $(VENV)/.serving ## install what serving needs (no torch) and answer on P
 
 test: $(VENV)/.development ## run every test, with coverage
 	$(BIN)/pytest --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+
+test-ray: $(VENV)/.development ## tag on three Ray nodes, one of them killed
+	$(BIN)/pytest tests/cluster $(ARGS)
 
 check: $(VENV)/.development ## lint, formatting, types
 	$(BIN)/ruff check .
