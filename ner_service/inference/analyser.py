@@ -136,7 +136,7 @@ class Analyser:
         entities = {}
         for segment, segment_paths, segment_scores in zip(unsure, paths, scores, strict=True):
             choices[segment] = segment_scores
-            entities[segment] = [self._entities(document, segment, path) for path in segment_paths]
+            entities[segment] = self._entities(document, segment, segment_paths)
         return tuple(
             Labelling(
                 document.exchanged(
@@ -172,18 +172,25 @@ class Analyser:
                 scores[place] = np.minimum(likelihoods, 0.0).tolist()
         return paths, scores
 
-    def _entities(self, document: DecodedDocument, segment: int, path: Ints) -> tuple[Entity, ...]:
-        """The entities of one segment under one path."""
+    def _entities(
+        self, document: DecodedDocument, segment: int, paths: Sequence[Ints]
+    ) -> list[tuple[Entity, ...]]:
+        """The entities of one segment under each of some paths."""
         start, stop = document.layout.segments[segment]
-        spans = spans_from_tags([self.tags[tag] for tag in path], self.scheme)
+        of_paths = [
+            spans_from_tags([self.tags[tag] for tag in path], self.scheme) for path in paths
+        ]
+        distinct = list(dict.fromkeys(span for spans in of_paths for span in spans))
         lattice = forward_backward(
             document.emissions[start:stop, None], np.array([stop - start]), self.weights
         )
         labels = self.span_tags.labels
         places = np.array(
-            [(s.start_token, s.end_token, labels.index(s.label)) for s in spans], dtype=np.int64
+            [(s.start_token, s.end_token, labels.index(s.label)) for s in distinct], dtype=np.int64
         ).reshape(-1, 3)
-        rows = np.zeros(len(spans), dtype=np.int64)
+        rows = np.zeros(len(distinct), dtype=np.int64)
         probabilities = probabilities_of(lattice, self.span_tags, rows, *places.T)
-        moved = [Span(start + s.start_token, start + s.end_token, s.label) for s in spans]
-        return document.placed(moved, probabilities.tolist())
+        moved = [Span(start + s.start_token, start + s.end_token, s.label) for s in distinct]
+        placed = document.placed(moved, probabilities.tolist())
+        entity_of = dict(zip(distinct, placed, strict=True))
+        return [tuple(entity_of[span] for span in spans) for spans in of_paths]
