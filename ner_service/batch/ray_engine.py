@@ -16,13 +16,17 @@ from ray.data.block import BlockMetadata
 from ray.exceptions import RayError, RayTaskError
 
 from ner_service.batch.options import Options
+from ner_service.batch.records import ShardHead
 from ner_service.batch.shards import Done, ShardKey, check_unchanged, cut
 from ner_service.batch.sources import Section
 from ner_service.batch.worker import THREAD_VARIABLES, ShardTagger, WorkerSettings
 from ner_service.errors import NerError
 
-# A read task decompresses and splits lines; most of the time it waits for the actors.
+# A read task decompresses and splits lines; most of the time it waits for the actors. Where actors
+# asked for whole cores there would be no room for it, and the job would stand still for ever.
 _READ_CPUS = 0.1
+_ACTOR_CPUS = 1 - _READ_CPUS
+_ATTEMPTS = 3
 
 _SHARD = pa.schema(
     [
@@ -101,7 +105,7 @@ def run_ray(
         settings: the actors'; every node must have the model.
         kept: shards that are finished, with their digests.
         address: of the cluster; one on this machine is started if None.
-        workers: most actors; one a CPU, but one, if None.
+        workers: most actors; one a core if None.
 
     Raises:
         NerError: an input has changed, a shard cannot be tagged, or the cluster is lost.
@@ -110,7 +114,7 @@ def run_ray(
     try:
         if is_own:
             _connect(address)
-        yield from _run(sections, settings, kept, workers)
+        yield from _run_again_if_lost(sections, settings, kept, workers)
     except RayTaskError as error:
         raise NerError(_one_line(_root(error))) from None
     except (RayError, ConnectionError) as error:
@@ -123,12 +127,37 @@ def run_ray(
 def _connect(address: str | None) -> None:
     environment = dict.fromkeys(THREAD_VARIABLES, "1")
     ray.init(
-        address=address,
+        address=address or "local",  # by itself, Ray would join any cluster that runs here
         runtime_env={"env_vars": environment},
         include_dashboard=False,
         logging_level=logging.ERROR,
         log_to_driver=False,
     )
+
+
+def _run_again_if_lost(
+    sections: Sequence[Section],
+    settings: WorkerSettings,
+    kept: Mapping[ShardKey, str],
+    workers: int | None,
+) -> Iterator[Done]:
+    """Ray repeats lost work by itself; where it gives up as a whole, go on with what is done."""
+    known, told = dict(kept), set()
+    for attempt in range(_ATTEMPTS):
+        try:
+            for done in _run(sections, settings, known, workers):
+                if done.key in told:
+                    continue
+                told.add(done.key)
+                if done.data is not None:
+                    known[done.key] = ShardHead.of(done.data).digest
+                yield done
+            return
+        except RayTaskError:
+            raise  # the work itself is at fault: it would fail again
+        except RayError:
+            if attempt + 1 == _ATTEMPTS:
+                raise
 
 
 def _run(
@@ -140,9 +169,9 @@ def _run(
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.target_max_block_size = 1  # every shard is a block, so that any actor may take it
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     cpus = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
-    most = workers or max(1, int(cpus) - 1)
+    most = workers or max(1, int(cpus))
     source = ShardSource(sections, settings.options, kept)
     shards = ray.data.read_datasource(
         source, override_num_blocks=len(sections), num_cpus=_READ_CPUS
@@ -152,9 +181,9 @@ def _run(
         fn_constructor_args=(settings.to_json(),),
         batch_size=None,
         batch_format="pyarrow",
-        num_cpus=1,
+        num_cpus=_ACTOR_CPUS,
         # When nodes are lost the pool shrinks: as many actors as before may have no room.
-        compute=ActorPoolStrategy(min_size=1, max_size=most),
+        compute=ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
     )
     for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
         for row in table.to_pylist():
