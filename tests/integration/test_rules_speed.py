@@ -1,7 +1,10 @@
 """Half a million names: how long they take to load, and what they add to tagging a token."""
 
+import os
 import random
 import string
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +31,19 @@ def least_seconds(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
+def seconds_to_load(rules: Path) -> float:
+    """In a process of its own, since counting coverage would be measured along with loading."""
+    program = (
+        "import sys, time; from pathlib import Path; from ner_service.rules import load_rules; "
+        "begin = time.process_time(); load_rules(Path(sys.argv[1])); "
+        "print(time.process_time() - begin)"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    command = [sys.executable, "-c", program, str(rules)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
 def test_half_a_million_names_load_and_search_quickly(tmp_path: Path):
     generator = random.Random(1)
     words = [
@@ -45,9 +61,8 @@ def test_half_a_million_names_load_and_search_quickly(tmp_path: Path):
     rules = tmp_path / "rules.toml"
     rules.write_text('[[gazetteers]]\nlabel = "PRODUCT"\nfile = "names.txt"\n')
 
-    begin = time.process_time()
+    loading = seconds_to_load(rules)
     rule_set = load_rules(rules)
-    loading = time.process_time() - begin
 
     # As in the news: one word in twenty begins a name, and some of those are one.
     choices = sorted(names)[::200], frequent, [word.lower() for word in words[:5000]]
