@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from ner_service.batch.options import Options
 from ner_service.batch.plan import Plan, load_settings
 from ner_service.batch.sources import find_sources, make_sections
 from ner_service.errors import NerError
-from tests.jobs import run_tag
 
 # A cluster takes its time to start on a busy machine.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
@@ -118,29 +115,3 @@ def test_finished_shards_are_not_tagged_again_and_changed_ones_are_noticed(
     assert len(done) == len(shards)
     with pytest.raises(NerError, match=r"a\.jsonl, lines 1 to 40: changed since the job began"):
         list(run_ray(sections, settings, {shards[0].key: "other"}, workers=1))
-
-
-def test_what_a_cluster_cannot_do_is_an_error(inputs: Path, tiny_model: Path):
-    base = ("--model", tiny_model, "--engine", "ray")
-    done = run_tag(inputs / "a.jsonl", *base)
-    assert b"engine ray: expected --output" in done.stderr
-    done = run_tag("-", *base, "--output", inputs / "x.jsonl")
-    assert b"standard input cannot be read by a cluster" in done.stderr
-    assert done.returncode == 1
-
-
-def test_without_ray_the_extra_is_named(inputs: Path, tiny_model: Path):
-    program = """
-import sys
-sys.modules["ray"] = None
-from ner_service.cli import main
-main()
-"""
-    arguments = ("tag", inputs / "a.jsonl", "--model", tiny_model, "--engine", "ray", "--output")
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments), str(inputs / "y.jsonl")],
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr == b"ner-service: engine ray: expected ray, install ner-service[ray]\n"

@@ -282,3 +282,29 @@ def test_all_inputs_agree_on_the_entities(tmp_path: Path, tiny_model: Path):
         found.append([json.loads(line)["entities"] for line in done.stdout.splitlines()])
     assert len(found[0]) == 60
     assert all(entities == found[0] for entities in found)
+
+
+def test_what_a_cluster_cannot_do_is_an_error(notes: Path, tmp_path: Path, tiny_model: Path):
+    base = ("--model", tiny_model, "--engine", "ray")
+    done = run_tag(notes, *base)
+    assert b"engine ray: expected --output" in done.stderr
+    done = run_tag("-", *base, "--output", tmp_path / "x.jsonl")
+    assert b"standard input cannot be read by a cluster" in done.stderr
+    assert done.returncode == 1
+
+
+def test_without_ray_the_extra_is_named(notes: Path, tmp_path: Path, tiny_model: Path):
+    program = """
+import sys
+sys.modules["ray"] = None
+from ner_service.cli import main
+main()
+"""
+    arguments = ("tag", notes, "--model", tiny_model, "--engine", "ray", "--output")
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments), str(tmp_path / "y.jsonl")],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == b"ner-service: engine ray: expected ray, install ner-service[ray]\n"
