@@ -28,6 +28,7 @@ from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.rules import RuleSet
 from ner_service.tags import Span
+from ner_service.text.sentences import end_long_sentences
 from ner_service.text.tokenizer import Tokens, tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
 
@@ -192,9 +193,13 @@ class Tagger:
     def prepare_tokens(
         self, words: Sequence[str], starts: Sequence[int] | None = None
     ) -> PreparedDocument:
-        """Take tokens as they are; `starts` are the tokens that open sentences, [0] if None."""
+        """Take tokens as they are; `starts` are the tokens that open sentences, [0] if None.
+
+        A sentence of more than `LONGEST_SENTENCE` tokens is ended there.
+        """
         text, tokens = Tokens.from_words(words)
-        return self._laid_out(text, tokens, ([0] if words else []) if starts is None else starts)
+        given = ([0] if words else []) if starts is None else starts
+        return self._laid_out(text, tokens, end_long_sentences(given, tokens.texts))
 
     def tag_documents(self, documents: Sequence[PreparedDocument]) -> list[Document]:
         """Find the entities of prepared documents, raw and pre-tokenised ones mixed."""

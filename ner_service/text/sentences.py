@@ -5,6 +5,8 @@ Sentences are guessed, never trusted: a wrong guess costs a little context and n
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
 
 from ner_service.text.abbreviations import ALWAYS, STARTERS
 from ner_service.text.lines import line_starts
@@ -19,13 +21,18 @@ _END = re.compile(
 _OPENING = "\"'“‘«([`-–—*#$£€"
 _WORD = re.compile(r"[^\W\d_]{0,20}+")
 
+LONGEST_SENTENCE = 1000
+"""Tokens. No writer's sentence comes near it; what has no sentence ends is data, and would else be
+decoded as one, in time and memory that its neighbours wait for."""
+_LOOK_BACK = 100  # tokens in which a longer one is searched for punctuation to end behind
+
 
 def sentence_starts(text: str, tokens: Tokens) -> list[int]:
     """Guess where sentences begin.
 
     A sentence ends at final punctuation that is a token of its own and is followed by a space and
     anything but a lower-case letter; at a blank line; and at a newline that hard wrapping does not
-    explain.
+    explain. No sentence is longer than `LONGEST_SENTENCE` tokens: see `end_long_sentences`.
 
     Args:
         text: The text.
@@ -39,7 +46,38 @@ def sentence_starts(text: str, tokens: Tokens) -> list[int]:
     offsets = (0, *_punctuation_ends(text, tokens), *line_starts(text))
     starts = {bisect_left(tokens.starts, offset) for offset in offsets}
     starts.discard(len(tokens.texts))
-    return sorted(starts)
+    return end_long_sentences(sorted(starts), tokens.texts)
+
+
+def end_long_sentences(starts: Sequence[int], texts: Sequence[str]) -> list[int]:
+    """Let no sentence be longer than `LONGEST_SENTENCE` tokens.
+
+    A longer one ends behind the last punctuation among the hundred tokens before that, or where
+    there is none right there, so that a name is rarely torn.
+
+    Args:
+        starts: Ascending token indices at which sentences begin.
+        texts: All tokens.
+
+    Returns:
+        Those indices, and more of them where a sentence was too long.
+    """
+    bounded: list[int] = []
+    for start, stop in pairwise([*starts, len(texts)]):
+        begin = start
+        bounded.append(begin)
+        while stop - begin > LONGEST_SENTENCE:
+            # Nearly done, it is halved: a last piece of a few tokens would have little context.
+            begin = _end_before(min(begin + LONGEST_SENTENCE, (begin + stop + 1) // 2), texts)
+            bounded.append(begin)
+    return bounded
+
+
+def _end_before(latest: int, texts: Sequence[str]) -> int:
+    for index in range(latest, latest - _LOOK_BACK, -1):
+        if not any(map(str.isalnum, texts[index - 1])):
+            return index
+    return latest
 
 
 def _punctuation_ends(text: str, tokens: Tokens) -> list[int]:

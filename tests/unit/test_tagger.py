@@ -15,6 +15,7 @@ from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.tagger import Document, Tagger, list_models, make_backend, resolve_model
 from ner_service.tags import spans_from_tags
 from ner_service.text import tokenize
+from ner_service.text.sentences import LONGEST_SENTENCE
 from tests.reference import is_well_formed
 from tests.strategies import texts, words
 from tests.tiny import VOCABULARY, save_tiny, tiny_config
@@ -131,6 +132,16 @@ def test_long_sentence_gives_a_well_formed_sequence_of_tags(tagger):
     assert len(document.tag_ids) == len(document.tokens) == len(LONG.split())
     assert is_well_formed([tagger.info.tags[i] for i in document.tag_ids], "IOBES")
     assert document.entities
+
+
+def test_a_sentence_without_end_is_decoded_in_bounded_segments(tagger):
+    words = ["Bob", "bought", "Costa"] * 1_500
+    for prepared in (tagger.prepare(" ".join(words)), tagger.prepare_tokens(words)):
+        segments = prepared.layout.segments
+        assert max(stop - start for start, stop in segments) <= LONGEST_SENTENCE
+        assert len(segments) == 5
+        (document,) = tagger.tag_documents([prepared])
+        assert len(document.tag_ids) == len(words)
 
 
 def test_no_entity_reaches_over_the_end_of_a_sentence(tagger):

@@ -101,8 +101,8 @@ def test_impossible_sizes_are_refused(window_tokens: int, overlap: int) -> None:
 
 
 def test_a_million_tokens_are_laid_out_in_no_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     layout = lay_out(range(0, 1_000_000, 20), 1_000_000)
     lay_out([0], 1_000_000)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert len(layout.segments) == 1_000_000 // 80
