@@ -16,6 +16,7 @@ from ner_service.network import WordInputs
 from ner_service.tags import Scheme, convert_tags
 from ner_service.text.windows import BOUNDARY_SLOT, lay_out
 from training.documents import Document
+from training.parallel import WHOLE, Part
 
 BOUNDARY_TYPE = 0
 """Place of the boundary between sentences among the word types."""
@@ -80,6 +81,7 @@ class Batch(NamedTuple):
         tag_ids: (B, T) int64.
         marginals: (B, T, K) and
         moves: (B, K, K), as in `SoftTags`; None in a batch of gold windows.
+        weight: of its mean loss, such that the mean over all processes is that of the whole batch.
     """
 
     words: WordInputs
@@ -90,6 +92,7 @@ class Batch(NamedTuple):
     tag_ids: Tensor
     marginals: Tensor | None = None
     moves: Tensor | None = None
+    weight: float = 1.0
 
 
 class WordTypes:
@@ -155,7 +158,8 @@ class TrainingBatches(Dataset[Batch]):
     """The batches of one epoch, each a function of seed, epoch and its index alone.
 
     So a resumed run sees what an uninterrupted one would have seen. Windows that a teacher
-    labelled are drawn anew each epoch, `teacher_windows` of them.
+    labelled are drawn anew each epoch, `teacher_windows` of them. Where several processes train,
+    each has its part of every batch: a step sees the windows that it sees with one process.
     """
 
     def __init__(
@@ -169,9 +173,10 @@ class TrainingBatches(Dataset[Batch]):
         seed: int,
         epoch: int,
         augmentation: Augmentation,
+        part: Part = WHOLE,
     ) -> None:
         """Shuffle the windows of the epoch."""
-        self._types, self._size = types, batch_windows
+        self._types, self._size, self._part = types, batch_windows, part
         self._key, self._augmentation = (seed, epoch), augmentation
         random = np.random.default_rng(self._key)
         drawn = random.permutation(len(teacher))[:teacher_windows]
@@ -179,8 +184,9 @@ class TrainingBatches(Dataset[Batch]):
         self._order = random.permutation(len(self._windows))
 
     def __len__(self) -> int:
-        """Batches an epoch."""
-        return -(-len(self._windows) // self._size)
+        """Batches an epoch; a last one that has nothing for some process is left out."""
+        full, rest = divmod(len(self._windows), self._size)
+        return full + (rest >= self._part.of)
 
     def __getitem__(self, index: int) -> Batch:
         """The batch at `index`, cased and dropped out as the dice fall."""
@@ -192,7 +198,11 @@ class TrainingBatches(Dataset[Batch]):
             replace(window, types=self._recased(window.types, random.random()))
             for window in (self._windows[place] for place in chosen)
         ]
-        batch = make_batch(windows, self._types)
+        mine = self._part.take(windows)
+        batch = make_batch(mine, self._types)
+        if self._part.of > 1:
+            batch = batch._replace(weight=len(mine) * self._part.of / len(windows))
+            random = np.random.default_rng((*self._key, index, self._part.rank))
         chance = random.random(len(batch.vector_rows))
         chance[batch.words.shapes.numpy() == BOUNDARY_ID] = 1.0
         dropped = self._augmentation.word_dropout

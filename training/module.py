@@ -21,6 +21,7 @@ from training.config import OptimiserConfig, TrainConfig
 from training.data import Batch
 from training.losses import cross_entropy_by_step, distillation_loss
 from training.metrics import score_spans
+from training.parallel import gathered
 from training.vector_rows import TrainedVectors
 
 
@@ -57,9 +58,14 @@ class TaggerModule(lightning.LightningModule):
         return emissions
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make dropout a function of seed, epoch and batch: a resumed run drops the same."""
+        """Make dropout a function of seed, epoch, batch and process: a resumed run drops the same.
+
+        Process 0 drops what a process that trains alone drops.
+        """
         del batch
-        key = np.random.SeedSequence((self.settings.seed, self.current_epoch, batch_idx))
+        key = np.random.SeedSequence(
+            (self.settings.seed, self.current_epoch, batch_idx, self.global_rank)
+        )
         torch.manual_seed(int(key.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -86,13 +92,21 @@ class TaggerModule(lightning.LightningModule):
         else:
             real = batch.mask & ~batch.boundaries
             losses = cross_entropy_by_step(emissions, batch.tag_ids, real).sum(dim=1)
-        loss = losses.mean()
+        loss = losses.mean() * batch.weight
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"step {self.global_step} (batch {batch_idx}): expected a finite loss, "
                 f"got {loss.item()}; try a smaller optimiser.learning_rate"
             )
-        self.log("train_loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=1)
+        self.log(
+            "train_loss",
+            loss,
+            prog_bar=True,
+            on_step=True,
+            on_epoch=True,
+            batch_size=1,
+            sync_dist=True,
+        )
         return loss
 
     def configure_gradient_clipping(
@@ -121,11 +135,12 @@ class TaggerModule(lightning.LightningModule):
             self._found.append((gold, predicted))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the development F1."""
+        """Log the development F1, over what all processes have found."""
         scheme = self.config.scheme
+        found = gathered(self._found)
         scores = score_spans(
-            (spans_from_tags(gold, scheme) for gold, _ in self._found),
-            (spans_from_tags(predicted, scheme) for _, predicted in self._found),
+            (spans_from_tags(gold, scheme) for gold, _ in found),
+            (spans_from_tags(predicted, scheme) for _, predicted in found),
         )
         self._found.clear()
         self.log("dev_f1", scores.overall.f1, prog_bar=True, sync_dist=True)

@@ -41,6 +41,7 @@ from training.data import (
 )
 from training.export import export_graphs, quantize_sentence_encoder
 from training.module import TaggerModule
+from training.parallel import ONE_PROCESS, Machines, logging_level, part_of
 from training.report import report_training
 from training.start import start_from
 from training.teacher import LabelledWindow
@@ -98,17 +99,22 @@ class TrainingData(lightning.LightningDataModule):
                 word_dropout=settings.forget_word,
                 one_hot_dropout=settings.forget_one_hot,
             ),
+            part=part_of(self.trainer),
         )
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Development windows, longest first, so that batches hold little padding."""
         windows = sorted(self._materials.validation, key=lambda window: -len(window.types))
+        part = part_of(self.trainer)
+        size = max(1, min(_DEV_BATCH, len(windows) // part.of))
         batches = [
-            make_batch(windows[begin : begin + _DEV_BATCH], self._materials.types)
-            for begin in range(0, len(windows), _DEV_BATCH)
+            make_batch(windows[begin : begin + size], self._materials.types)
+            for begin in range(0, len(windows), size)
         ]
-        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+        # No process may be without a batch. Where all count all windows the score is the same.
+        mine = part.take(batches) if len(batches) >= part.of else batches
+        return DataLoader(mine, batch_size=None)  # type: ignore[arg-type]
 
 
 def prepare(
@@ -205,8 +211,17 @@ def fit(
     resume: bool = False,
     folder: Path | None = None,
     observers: Sequence[Callback] = (),
+    machines: Machines = ONE_PROCESS,
 ) -> tuple[TaggerModule, Path]:
-    """Train and give the module with its best weights, and the folder of the run."""
+    """Train and give the module with its best weights, and the folder of the run.
+
+    Where several processes train, only the first has the best weights at the end.
+
+    Raises:
+        ConfigError: there are more processes than windows in a batch, or fewer devices than asked
+            for.
+    """
+    machines.check(settings.batch_windows)
     folder = folder or RUNS / f"{settings.name}-seed{settings.seed}"
     module = make_module(settings, materials)
     best = ModelCheckpoint(
@@ -225,9 +240,7 @@ def fit(
         )
     if settings.patience is not None:
         callbacks.append(EarlyStopping("dev_f1", mode="max", patience=settings.patience))
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
+    trainer = machines.trainer(
         max_epochs=settings.epochs,
         gradient_clip_val=settings.optimiser.clip_norm,
         reload_dataloaders_every_n_epochs=1,
@@ -245,8 +258,9 @@ def fit(
         ckpt_path=broken_off if resume and broken_off.is_file() else None,
         weights_only=False,
     )
-    weights = trainer.strategy.load_checkpoint(best.best_model_path, weights_only=True)
-    module.load_state_dict(weights["state_dict"])
+    if trainer.is_global_zero:
+        weights = trainer.strategy.load_checkpoint(best.best_model_path, weights_only=True)
+        module.load_state_dict(weights["state_dict"])
     return module.eval(), folder
 
 
@@ -279,6 +293,7 @@ def run(
     labelled: Sequence[LabelledWindow] = (),
     texts: Sequence[Path] = (),
     resume: bool = False,
+    machines: Machines = ONE_PROCESS,
 ) -> None:
     """The whole way from a configuration to a calibrated artifact with its card.
 
@@ -288,12 +303,15 @@ def run(
         labelled: windows that other models labelled.
         texts: the files that those are from, for the card.
         resume: go on from the last checkpoint.
+        machines: the processes that train; the first of them writes.
     """
     begun = time.monotonic()
     path = Path(settings.output)
     corpus = load_corpus(settings.data)
     materials = prepare(settings, corpus, labelled)
-    module, folder = fit(settings, materials, resume=resume)
+    module, folder = fit(settings, materials, resume=resume, machines=machines)
+    if module.global_rank > 0:
+        return
     write_artifact(module, materials, path)
     report_training(
         path, settings=settings, corpus=corpus, run=folder, config_file=config_file, texts=texts
@@ -307,13 +325,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="TOML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--devices", type=int, default=1, help="processes a machine [1]")
+    parser.add_argument("--num-nodes", type=int, default=1, help="machines [1]")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging_level(), format="%(message)s")
     return run_command(
         lambda: run(
             load_config(options.config, options.set),
             config_file=options.config,
             resume=options.resume,
+            machines=Machines(devices=options.devices, nodes=options.num_nodes),
         )
     )
 
