@@ -22,7 +22,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	--constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-ray check format train evaluate bench soak image audit
+.PHONY: help serve test test-ray check format train evaluate bench stories scaling large soak image audit
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,15 @@ evaluate: $(VENV)/.training ## score MODEL on CORPUS
 
 bench: $(VENV)/.training $(BENCH_VENV)/.peers ## measure speed and memory, write docs/benchmarks.md (ARGS=--quick)
 	$(BIN)/python -m tests.benchmarks.run --model $(MODEL) --peers $(BENCH_VENV)/bin/python $(ARGS)
+
+stories: $(VENV)/.development ## tag 19,043 stories in every input and output format and compare
+	$(BIN)/python -m tests.benchmarks.stories --model $(MODEL) $(ARGS)
+
+scaling: $(VENV)/.development ## what a million documents cost on cores and on Ray; writes docs/scaling.md
+	$(BIN)/python -m tests.benchmarks.scaling --model $(MODEL) $(ARGS)
+
+large: $(VENV)/.development ## memory and rate on 2 GB (ARGS="--tagged 0.05" for minutes, not an hour)
+	$(BIN)/python -m tests.benchmarks.large_input --model $(MODEL) $(ARGS)
 
 soak: $(VENV)/.development ## hostile input, overload (SOAK_SECONDS) and faults; writes docs/reliability.md
 	$(BIN)/python -m tests.soak.run --seconds $(SOAK_SECONDS) $(ARGS)
