@@ -70,6 +70,15 @@ def test_the_second_curl_answers_every_option(server, tmp_path):
     assert "one_hot" in answer["documents"][0]["tokens"][0]
 
 
+def test_the_third_curl_takes_a_name_out(server, tmp_path):
+    (command,) = [code for code in SHELL if "/v1/redact" in code]
+    answer = json.loads(
+        shell(command.replace("localhost:8000", f"localhost:{server.port}"), tmp_path)
+    )
+    assert answer["text"] in command
+    assert answer["mapping"] == {"[PER_1]": "John"}
+
+
 def test_python(tmp_path):
     (code,) = [code for language, code in BLOCKS if language == "python"]
     assert shell(f"python - <<'END'\n{code}END", tmp_path).startswith("Bob PER 0 3 ")
