@@ -1,7 +1,7 @@
 """The whole way on one screen: text, tokens, windows, rows, emissions, decoding, entities."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +26,8 @@ from ner_service.inference.decoder import Decoder
 from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.inference.states import compute_states
+from ner_service.memory import Example, Memory, Recalled, seen_by
 from ner_service.rules import RuleSet
 from ner_service.tags import Span
 from ner_service.text.sentences import end_long_sentences
@@ -33,6 +35,7 @@ from ner_service.text.tokenizer import Tokens, tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
 
 _PACKAGE = Path(__file__).parent
+_EXAMPLES_AT_ONCE = 256
 _GPU_DEVICES = ("/dev/nvidia0", "/dev/dxg")
 
 
@@ -141,6 +144,7 @@ class Tagger:
         self._rows = WordRows(backend, featurizer, width=config.network.word_width)
         self._decoder = Decoder(artifact)
         self._analyser = Analyser.build(config.tags, config.scheme, self._decoder.weights)
+        self.memory = Memory(artifact, seen_by(featurizer))
 
     @classmethod
     def load(
@@ -209,10 +213,19 @@ class Tagger:
             windows += [window.moved(offset) for window in document.layout.windows]
             segments += [(a + offset, b + offset) for a, b in document.layout.segments]
         row_ids, boundaries = self._slots(documents)
-        emissions = compute_emissions(
-            self._backend, self._rows.matrix, row_ids, windows, len(self.info.tags)
-        )
-        decoded = self._decoder.decode(emissions, segments, boundaries)
+        recalled: Recalled | None = None
+        decoder, analyser = self._decoder, self._analyser
+        if len(self.memory) and windows:
+            states, emissions = compute_states(self._backend, self._rows.matrix, row_ids, windows)
+            words = [document.tokens.texts for document in documents]
+            recalled = self.memory.recall(words, states, emissions, segments, boundaries)
+            emissions = recalled.emissions
+            decoder, analyser = self.memory.decoder, self.memory.analyser
+        else:
+            emissions = compute_emissions(
+                self._backend, self._rows.matrix, row_ids, windows, len(self._config.tags)
+            )
+        decoded = decoder.decode(emissions, segments, boundaries)
         span_places = np.searchsorted(
             [span.start_token for span in decoded.spans], first_slots
         ).tolist()
@@ -232,16 +245,21 @@ class Tagger:
             entities = entities_from_spans(
                 document.text, document.tokens, spans, decoded.scores[place]
             )
+            if recalled is not None:
+                entities = recalled.marked(entities, decoded.spans[place], decoded.tag_ids)
             tag_ids = decoded.tag_ids[begin:end]
             analysis = None
             if document.wanted is not None:
                 own = emissions[begin:end].astype(np.float64)
-                analysis = self._analyser.analyse(
+                analysis = analyser.analyse(
                     DecodedDocument(
                         document.text, document.tokens, document.layout, own, tag_ids, entities
                     ),
                     document.wanted,
                 )
+                if recalled is not None and document.wanted.marginals:
+                    near = recalled.neighbours(document.tokens, begin + token_slots(slots), spans)
+                    analysis = replace(analysis, neighbours=near)
             answers.append(
                 Document(
                     document.text,
@@ -252,6 +270,26 @@ class Tagger:
                 )
             )
         return answers
+
+    def teach(self, examples: Sequence[Example]) -> None:
+        """Remember examples; their labels join the model's, see `ner_service.memory`.
+
+        Raises:
+            ConfigError: an entity is not one of whole tokens; nothing of that part is learnt.
+        """
+        for begin in range(0, len(examples), _EXAMPLES_AT_ONCE):
+            part = examples[begin : begin + _EXAMPLES_AT_ONCE]
+            prepared = [
+                self.prepare(e.text) if e.words is None else self.prepare_tokens(e.words)
+                for e in part
+            ]
+            self.memory.learn(part, [p.tokens for p in prepared], self._states(prepared))
+        labels = (*self._config.labels, *self.memory.labels)
+        self.info = replace(self.info, labels=labels, tags=self.memory.tags)
+
+    def forget(self, identifiers: Iterable[str]) -> None:
+        """Remember examples no more; labels that came with them stay until the next load."""
+        self.memory.forget(identifiers)
 
     def word_ids(self, words: Sequence[str]) -> list[int]:
         """Position of the 1 in each word's one-hot vector, the unknown word's where it is none."""
@@ -266,6 +304,20 @@ class Tagger:
         wanted = options.wanted
         documents = self.tag_documents([replace(document, wanted=wanted) for document in prepared])
         return [ruled(document, options.rules) for document in documents]
+
+    def _states(self, documents: Sequence[PreparedDocument]) -> list[NDArray[np.float32]]:
+        """Hidden states of each document's tokens."""
+        found = []
+        for document in documents:
+            row_ids, _ = self._slots([document])
+            if not len(row_ids):
+                found.append(np.zeros((0, self._config.network.state_width), dtype=np.float32))
+                continue
+            states, _ = compute_states(
+                self._backend, self._rows.matrix, row_ids, document.layout.windows
+            )
+            found.append(states[token_slots(document.layout.slots)])
+        return found
 
     def _laid_out(self, text: str, tokens: Tokens, starts: Sequence[int]) -> PreparedDocument:
         layout = lay_out(
@@ -289,6 +341,11 @@ class Tagger:
                 rows.append(np.where(is_boundary, BOUNDARY_ROW, places[slots]))
                 marks.append(is_boundary)
         return np.concatenate(rows), np.concatenate(marks)
+
+
+def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Where a document's tokens stand among its slots."""
+    return np.flatnonzero(slots != BOUNDARY_SLOT)
 
 
 def ruled(document: Document, rules: Sequence[RuleSet]) -> Document:

@@ -4,6 +4,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,27 @@ class Labelling:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A taught token that is near to a token of the text.
+
+    Attributes:
+        example: the id of the example.
+        token: its place among the example's tokens.
+        text: its surface.
+        tag: as it was taught.
+        similarity: cosine of the hidden states.
+        weight: of its vote; votes of weight 1 count as much as a model that is sure.
+    """
+
+    example: str
+    token: int
+    text: str
+    tag: str
+    similarity: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What the model held of one entity.
 
@@ -58,10 +80,12 @@ class Explanation:
         tokens: for each of its tokens the likely tags and their marginals, likeliest first.
         runners_up: other labels of the very same span and their exact probabilities, likeliest
             first.
+        neighbours: of each token in memory, heaviest votes first; empty without a memory.
     """
 
     tokens: tuple[dict[str, float], ...]
     runners_up: dict[str, float]
+    neighbours: tuple[tuple[Neighbour, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +96,13 @@ class Analysis:
         readings: every span, chosen or not, of at least the probability asked for.
         nbest: the best labellings, best first.
         marginals: (tokens, K) probability of each tag at each token.
+        neighbours: of each token of an entity; of other tokens none.
     """
 
     readings: tuple[Entity, ...] = ()
     nbest: tuple[Labelling, ...] = ()
     marginals: NDArray[np.float64] | None = None
+    neighbours: tuple[tuple[Neighbour, ...], ...] = ()
 
     def candidates(self, chosen: Iterable[Entity], least: float = 0.0) -> tuple[Entity, ...]:
         """The readings of at least that probability that were not chosen."""
@@ -105,7 +131,11 @@ class Analysis:
                 break
             if reading.end == entity.end and reading.label != entity.label:
                 others[reading.label] = reading.score
-        return Explanation(tuple(_likely(row, tags) for row in rows), _falling(others))
+        return Explanation(
+            tuple(_likely(row, tags) for row in rows),
+            _falling(others),
+            self.neighbours[first:behind],
+        )
 
 
 def join_analyses(parts: Sequence[Analysis], wanted: Wanted) -> Analysis:
@@ -115,9 +145,10 @@ def join_analyses(parts: Sequence[Analysis], wanted: Wanted) -> Analysis:
     return Analysis(
         tuple(reading for part in parts for reading in part.readings),
         _joined_labellings([part.nbest for part in parts], wanted.nbest),
-        np.concatenate([part.marginals for part in parts if part.marginals is not None])
+        _joined_marginals([part.marginals for part in parts if part.marginals is not None])
         if wanted.marginals
         else None,
+        tuple(chain.from_iterable(part.neighbours for part in parts)),
     )
 
 
@@ -136,6 +167,12 @@ def _joined_labellings(parts: Sequence[tuple[Labelling, ...]], count: int) -> tu
         )
         for combination in k_best_combinations(log_probabilities, count)
     )
+
+
+def _joined_marginals(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """One below the other; a label that was taught in between has none before."""
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts])
 
 
 def _likely(row: NDArray[np.float64], tags: Sequence[str]) -> dict[str, float]:

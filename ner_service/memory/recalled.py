@@ -1,0 +1,93 @@
+"""What the memory had to say of a batch of documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_service.entities import Entity
+from ner_service.inference.analysis import Neighbour
+from ner_service.memory.votes import from_votes
+from ner_service.tags import Span
+from ner_service.text import Tokens
+
+SHOWN = 5
+"""So many neighbours of a token are shown."""
+
+
+class Neighbourhood(Protocol):
+    """Who knows a token's neighbours."""
+
+    def neighbours(
+        self,
+        words: Sequence[str],
+        states: NDArray[np.float32],
+        marginals: NDArray[np.float64],
+        count: int,
+    ) -> list[tuple[Neighbour, ...]]:
+        """The neighbours of tokens, heaviest votes first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Votes on S slots, and the emissions with the votes in them.
+
+    Attributes:
+        memory: who was asked.
+        states: (S, H) hidden states.
+        marginals: (S, K') of the model alone.
+        emissions: (S, K) over the extended tags, tempered.
+        voted: (V,) rising, the slots that got votes.
+        votes: (V, K) theirs.
+    """
+
+    memory: Neighbourhood
+    states: NDArray[np.float32]
+    marginals: NDArray[np.float64]
+    emissions: NDArray[np.float32]
+    voted: NDArray[np.int64]
+    votes: NDArray[np.float64]
+
+    def marked(
+        self, entities: tuple[Entity, ...], spans: Sequence[Span], tag_ids: NDArray[np.int64]
+    ) -> tuple[Entity, ...]:
+        """Name the memory as the source of entities with a tag that more votes than model made.
+
+        Args:
+            entities: some of those decoded.
+            spans: theirs, over slots.
+            tag_ids: (S,) the decoded tags.
+        """
+        if not len(self.voted):
+            return entities
+        is_own = from_votes(self.marginals[self.voted], self.votes, tag_ids[self.voted])
+        taught = self.voted[is_own]
+        firsts = np.searchsorted(taught, [span.start_token for span in spans])
+        behind = np.searchsorted(taught, [span.end_token for span in spans])
+        return tuple(
+            replace(entity, source="memory") if some else entity
+            for entity, some in zip(entities, (behind > firsts).tolist(), strict=True)
+        )
+
+    def neighbours(
+        self, tokens: Tokens, slots: NDArray[np.int64], spans: Sequence[Span]
+    ) -> tuple[tuple[Neighbour, ...], ...]:
+        """The neighbours of a document's tokens: of those in spans, and none of the others.
+
+        Args:
+            tokens: the document's.
+            slots: (tokens,) theirs.
+            spans: over the tokens.
+        """
+        asked = [i for span in spans for i in range(span.start_token, span.end_token)]
+        places = slots[asked]
+        found: list[tuple[Neighbour, ...]] = [()] * len(tokens)
+        near = self.memory.neighbours(
+            [tokens.texts[i] for i in asked], self.states[places], self.marginals[places], SHOWN
+        )
+        for index, own in zip(asked, near, strict=True):
+            found[index] = own
+        return tuple(found)
