@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ner_service.api import redaction
 from ner_service.api.auth import Guard, KeyRing
 from ner_service.api.dialects import comprehend, huggingface, presidio
+from ner_service.api.direct import DirectRoute
 from ner_service.api.docs import add_docs
 from ner_service.api.edge import Edge
 from ner_service.api.logs import make_logger
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         redirect_slashes=False,
     )
     app.state.service = service
+    app.router.route_class = DirectRoute
     add_routes(app)
     redaction.add_routes(app)
     for dialect in DIALECTS:

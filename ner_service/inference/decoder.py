@@ -16,9 +16,12 @@ from ner_service.inference.decoding import (
     viterbi,
 )
 from ner_service.inference.emissions import batches_by_length, slot_grid
+from ner_service.inference.single import LONGEST, Found, SingleDecoder
 from ner_service.tags import Span, legal_transitions, split_tag
 
 _SLOTS_A_BATCH = 16_384
+# So few short segments are sooner decoded one by one than as a batch.
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Decoder:
         )
         self._closing = ~(continues & legality.transitions)
         self._opens = np.array([prefix in ("B", "S") for prefix, _ in parts])
+        self._single = SingleDecoder.build(self.weights, self._opens, self._closing)
 
     @staticmethod
     def force_boundaries(emissions: NDArray[np.float32], boundaries: NDArray[np.bool_]) -> None:
@@ -87,8 +91,10 @@ class Decoder:
         """
         emissions /= np.float32(self._temperature)
         self.force_boundaries(emissions, boundaries)
+        if len(segments) <= _FEW and all(stop - start <= LONGEST for start, stop in segments):
+            return self._one_by_one(emissions, segments)
         tag_ids = np.zeros(len(emissions), dtype=np.int64)
-        found: list[tuple[int, int, int, float]] = []
+        found: Found = []
         starts = np.array([start for start, _ in segments], dtype=np.int64)
         lengths = np.array([stop for _, stop in segments], dtype=np.int64) - starts
         for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
@@ -99,6 +105,20 @@ class Decoder:
             tag_ids[grid[real]] = paths[real]
             found += self._score(batch, lengths[chosen], paths, starts[chosen])
         found.sort()
+        return self._decoded(tag_ids, found)
+
+    def _one_by_one(
+        self, emissions: NDArray[np.float32], segments: Sequence[tuple[int, int]]
+    ) -> Decoded:
+        tag_ids: list[int] = []
+        found: Found = []
+        for start, stop in segments:
+            path, spans = self._single.decode(emissions[start:stop])
+            tag_ids += path
+            found += [(start + first, start + end, tag, score) for first, end, tag, score in spans]
+        return self._decoded(np.array(tag_ids, dtype=np.int64), found)
+
+    def _decoded(self, tag_ids: NDArray[np.int64], found: Found) -> Decoded:
         spans = [Span(start, end, self._labels[tag]) for start, end, tag, _ in found]
         return Decoded(tag_ids, spans, [score for *_, score in found])
 
@@ -108,7 +128,7 @@ class Decoder:
         lengths: NDArray[np.int64],
         paths: NDArray[np.int64],
         starts: NDArray[np.int64],
-    ) -> list[tuple[int, int, int, float]]:
+    ) -> Found:
         """Spans of the paths as (first slot, slot behind the last, tag of the first, score)."""
         opens = self._opens[paths]
         with_spans = np.flatnonzero(opens.any(axis=0))  # probabilities only where they are asked

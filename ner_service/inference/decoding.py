@@ -15,7 +15,7 @@ from ner_service.tags import Legality
 FORBIDDEN = -np.inf
 """Score of what may not be: no emission, however large, outweighs it, and exp() of it is 0."""
 
-_FLOOR = -300.0
+LEAST_EMISSION = -300.0
 """No emission counts as further below the step's best: every sum stays above underflow, whatever
 the network says, since a legal move out of the likeliest tag always exists. Networks that bounded
 states feed stay within a tenth of this, where sums are exact."""
@@ -154,7 +154,7 @@ def forward_backward(
     step_count, batch, tag_count = emissions.shape
     active = active_counts(lengths)
     peaks = emissions.max(axis=2)  # (T, B)
-    emitted = np.exp(np.maximum((emissions - peaks[:, :, None]).astype(np.float64), _FLOOR))
+    emitted = np.exp(np.maximum((emissions - peaks[:, :, None]).astype(np.float64), LEAST_EMISSION))
     emitted[emissions == FORBIDDEN] = 0.0
     moves = np.exp(weights.transitions.astype(np.float64))
     ends = np.exp(weights.end.astype(np.float64))

@@ -98,7 +98,9 @@ def lay_out(
         start, stop = stop, stop + length
     if stop > start:
         segments.append((start, stop))
-    slots = np.insert(np.arange(token_count, dtype=np.int32), boundaries, BOUNDARY_SLOT)
+    slots = np.arange(token_count, dtype=np.int32)
+    if boundaries:
+        slots = np.insert(slots, boundaries, BOUNDARY_SLOT)
     windows = [piece for segment in segments for piece in _pieces(segment, window_tokens, overlap)]
     return Layout(slots, segments, windows)
 
