@@ -1,9 +1,11 @@
 """The whole way on one screen: text, tokens, windows, rows, emissions, decoding, entities."""
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -207,9 +209,9 @@ class Tagger:
 
     def tag_documents(self, documents: Sequence[PreparedDocument]) -> list[Document]:
         """Find the entities of prepared documents, raw and pre-tokenised ones mixed."""
-        first_slots = np.cumsum([0, *(len(document.layout.slots) for document in documents)])
+        first_slots = [0, *accumulate(len(document.layout.slots) for document in documents)]
         windows, segments = [], []
-        for document, offset in zip(documents, first_slots.tolist(), strict=False):
+        for document, offset in zip(documents, first_slots, strict=False):
             windows += [window.moved(offset) for window in document.layout.windows]
             segments += [(a + offset, b + offset) for a, b in document.layout.segments]
         row_ids, boundaries = self._slots(documents)
@@ -226,12 +228,11 @@ class Tagger:
                 self._backend, self._rows.matrix, row_ids, windows, len(self._config.tags)
             )
         decoded = decoder.decode(emissions, segments, boundaries)
-        span_places = np.searchsorted(
-            [span.start_token for span in decoded.spans], first_slots
-        ).tolist()
+        opened = [span.start_token for span in decoded.spans]
+        span_places = [bisect_left(opened, first) for first in first_slots]
         answers = []
         for index, document in enumerate(documents):
-            begin, end = int(first_slots[index]), int(first_slots[index + 1])
+            begin, end = first_slots[index : index + 2]
             place = slice(span_places[index], span_places[index + 1])
             slots = document.layout.slots
             spans = [
