@@ -15,9 +15,10 @@ BAD_REQUEST = Kind(400, "invalid_http", "The request is not HTTP")
 SLOWEST_READER = 16 * 1024
 # No request is being read; after an error there may never have been one.
 STALLED = (h11.IDLE, h11.ERROR)
-# Seconds for which input is thrown away after what was not HTTP. A socket that is closed with
-# input unread is reset, and the client may never see the answer.
-LINGER = 1.0
+# Seconds for which input is thrown away after the last answer, if the client does not close sooner.
+# A socket that is closed with input unread, or still to come, is reset, and the client may never
+# see the answer.
+LINGER = 2.0
 
 
 class TimedProtocol(H11Protocol):
@@ -83,6 +84,13 @@ class TimedProtocol(H11Protocol):
         self._stop_read_timer()
         self.resume_writing()
 
+    def lingers(self) -> bool:
+        """Asked before the connection is closed: begin to linger if more of a request may come."""
+        is_sending = self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing()
+        if is_sending and not self._lingering:
+            self._linger()
+        return self._lingering
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP in the form of all our errors."""
         body = Problem(BAD_REQUEST, msg).body(request_id="")
@@ -110,7 +118,11 @@ class TimedProtocol(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client has gone already
+            self.transport.abort()
+            return
         self.flow.resume_reading()
         self._read_timer = self.loop.call_later(LINGER, self._give_up_reading)
 

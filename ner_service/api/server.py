@@ -144,7 +144,7 @@ def _protocol(settings: Settings) -> type[TimedProtocol]:
         write_seconds = settings.write_timeout_seconds
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            self._gathering = GatheringTransport(transport, self.loop)
+            self._gathering = GatheringTransport(transport, self.loop, lingers=self.lingers)
             super().connection_made(self._gathering)
 
         def on_response_complete(self) -> None:

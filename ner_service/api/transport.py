@@ -1,6 +1,7 @@
 """One packet for one answer: uvicorn writes its head and body apart, a system call each."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 # More than this is not held back: it would be copied, and flow control has to see it.
@@ -10,9 +11,17 @@ LARGEST = 64 * 1024
 class GatheringTransport(asyncio.Transport):
     """Holds small writes back until the answer is complete, or the event loop comes round."""
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Wrap a connected transport."""
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        lingers: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Wrap a connected transport; `close` leaves it open if `lingers` says to."""
         super().__init__()
+        self._lingers = lingers
+        self._is_left = False
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
@@ -48,9 +57,11 @@ class GatheringTransport(asyncio.Transport):
         self._transport.write_eof()
 
     def close(self) -> None:
-        """Write what is held back, then close."""
+        """Write what is held back, then close, or leave the closing to who lingers."""
         self.flush()
-        self._transport.close()
+        self._is_left = self._lingers()
+        if not self._is_left:
+            self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""
@@ -60,7 +71,7 @@ class GatheringTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether it is closed or about to be."""
-        return self._transport.is_closing()
+        return self._is_left or self._transport.is_closing()
 
     def get_write_buffer_size(self) -> int:
         """Count the bytes that the client has not taken yet."""

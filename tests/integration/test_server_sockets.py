@@ -136,6 +136,32 @@ def test_a_broken_chunk_is_a_problem(server: Server):
     assert is_alive(server)
 
 
+def test_an_early_answer_reaches_a_client_that_is_still_sending(server: Server):
+    with server.connect() as connection:
+        connection.sendall(head("/nowhere", "Connection: close", length=1_000_000))
+        time.sleep(0.2)
+        for _ in range(3):
+            connection.sendall(b"x" * 100_000)
+            time.sleep(0.05)
+        received = read_all(connection)
+    assert received.startswith(b"HTTP/1.1 404")
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["code"] == "not_found"
+
+
+def test_a_client_that_goes_on_sending_after_its_answer_is_cut_off(server: Server):
+    with server.connect() as connection:
+        connection.sendall(head("/nowhere", "Connection: close", length=10**9))
+        with pytest.raises(ConnectionError):
+            send_slowly(connection, seconds=20)
+    assert is_alive(server)
+
+
+def send_slowly(connection: socket.socket, *, seconds: float) -> None:
+    for _ in range(int(seconds / 0.02)):
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
 def test_a_slow_reader_is_cut_off():
     tokens = json.dumps({"text": "Bob " * 100_000, "include": ["tokens"]}).encode()
     with running(write_timeout_seconds=0.5) as server, server.connect() as connection:

@@ -221,8 +221,7 @@ def _slow(kind: str, draw: random.Random) -> Attack:
     if draw.random() < 0.3:
         # Never finished: a head is cut off without an answer, a body is answered.
         return Attack(kind, pieces[:-1], pause=0.02, answers=0)
-    # Answered before it is all there and then closed, the answer can be lost to a reset.
-    return Attack(kind, pieces, pause=0.02, answers=0)
+    return Attack(kind, pieces, pause=0.02)
 
 
 def _content_type(kind: str, draw: random.Random) -> Attack:

@@ -126,3 +126,18 @@ def test_the_rest_is_passed_on():
         assert not transport._transport.paused
 
     run(use)
+
+
+def test_who_lingers_closes_later():
+    async def scenario() -> None:
+        wire = Wire()
+        transport = GatheringTransport(wire, asyncio.get_running_loop(), lingers=lambda: True)
+        transport.write(b"answer")
+        transport.close()
+        assert transport.is_closing()
+        assert not wire.closed
+        assert wire.writes == [b"answer"]
+        transport.abort()
+        assert wire.closed
+
+    asyncio.run(scenario())
