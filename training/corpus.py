@@ -28,6 +28,7 @@ from training.sources import (
     read_file,
     split_of,
 )
+from training.streaming import StreamedDocuments, open_streams
 
 __all__ = [
     "SPLITS",
@@ -58,7 +59,8 @@ class Corpus:
     """A corpus, whatever it was read from.
 
     Attributes:
-        splits: each with tokens, ner_tags and document_id, which rises from 0 within a split.
+        splits: each with tokens, ner_tags and document_id, which rises from 0 within a split; or
+            `StreamedDocuments`.
         scheme: the scheme of the tags, over all splits.
         documents_marked: whether every split says where its documents begin. Where one does not,
             each sentence of it is a document.
@@ -81,9 +83,11 @@ def load_corpus(config: DataConfig) -> Corpus:
         CorpusError: there is no such source, or it is broken; names the place.
     """
     source, path = locate(config)
+    if path is None and config.path != source:
+        logger.warning("%s does not exist, reading %s from the Hub", config.path, source)
+    if config.streaming:
+        return _assemble(_stream(source, path, config), config, source)
     if path is None:
-        if config.path != source:
-            logger.warning("%s does not exist, reading %s from the Hub", config.path, source)
         return _assemble(_read_dataset(source, config, local=False), config, source)
     if not path.is_dir():
         raise ConfigError(f"data.path: expected a folder or a name on the Hub, got a file: {path}")
@@ -124,8 +128,11 @@ def load_split(
     return replace(corpus, splits=DatasetDict({split: corpus.splits[split]}))
 
 
-def iter_documents(split: Dataset) -> Iterator[Document]:
+def iter_documents(split: Dataset | StreamedDocuments) -> Iterator[Document]:
     """Give the documents of a split one after the other, each a list of its sentences."""
+    if isinstance(split, StreamedDocuments):
+        yield from split
+        return
     rows = (row for batch in split.iter(batch_size=_ROWS_AT_ONCE) for row in _rows_of(batch))
     for _, group in groupby(rows, key=lambda row: row[0]):
         yield [sentence for _, sentence in group]
@@ -135,6 +142,23 @@ def _rows_of(batch: Mapping[str, list[Any]]) -> Iterator[tuple[int, Sentence]]:
     columns = (batch["document_id"], batch["tokens"], batch["ner_tags"])
     for document, tokens, tags in zip(*columns, strict=True):
         yield document, Sentence(tuple(tokens), tuple(tags))
+
+
+def _stream(source: str, path: Path | None, config: DataConfig) -> dict[SplitName, Reading]:
+    """The training split as a stream; the others are small and read as ever."""
+    files = None if path is None else named_files(path, config) or found_files(path) or None
+    readings: dict[SplitName, Reading] = {}
+    for name, documents in open_streams(source, files, config.fields, local=path is not None):
+        split = split_of(name)
+        if split == "train" and split not in readings:
+            readings[split] = Reading(documents, documents.documents_marked)
+        elif split is None or split in readings:
+            logger.warning("%s: the split %s is left out", source, name)
+        else:
+            readings[split] = Reading(list(documents), documents.documents_marked)
+    if not readings:
+        raise CorpusError(f"{source}: expected a split train, validation or test, got none")
+    return readings
 
 
 def _read_dataset(source: str, config: DataConfig, *, local: bool) -> dict[SplitName, Reading]:
@@ -152,18 +176,18 @@ def _read_dataset(source: str, config: DataConfig, *, local: bool) -> dict[Split
 
 def _assemble(readings: dict[SplitName, Reading], config: DataConfig, source: str) -> Corpus:
     ordered = {split: readings[split] for split in SPLITS if split in readings}
-    sentences = [
-        sentence.tags
-        for reading in ordered.values()
-        for document in reading.documents
-        for sentence in document
-    ]
-    tags = {tag for sentence in sentences for tag in sentence}
+
+    def sentences() -> Iterator[tuple[str, ...]]:
+        for reading in ordered.values():
+            for document in reading.documents:
+                yield from (sentence.tags for sentence in document)
+
+    tags = {tag for sentence in sentences() for tag in sentence}
     labels = tuple(sorted({split_tag(tag)[1] for tag in tags} - {""}))
     scheme = config.scheme
     if scheme is None:
         try:
-            scheme = detect_scheme(sentences)
+            scheme = detect_scheme(sentences())
         except ConfigError as error:
             raise CorpusError(f"{source}: {error}") from None
     if strangers := tags.difference(tag_inventory(labels, scheme)):
@@ -177,7 +201,9 @@ def _assemble(readings: dict[SplitName, Reading], config: DataConfig, source: st
     )
 
 
-def _to_dataset(reading: Reading) -> Dataset:
+def _to_dataset(reading: Reading) -> Dataset | StreamedDocuments:
+    if isinstance(reading.documents, StreamedDocuments):
+        return reading.documents
     rows = [
         (number, sentence)
         for number, document in enumerate(reading.documents)

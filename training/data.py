@@ -1,44 +1,22 @@
 """Documents to batches of windows; words become columns of numbers once, as in serving."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from ner_service.artifact.vocabulary import BOUNDARY_ID, UNKNOWN_ID
 from ner_service.inference.features import WordFeatures, WordFeaturizer
 from ner_service.network import WordInputs
 from ner_service.tags import Scheme, convert_tags
 from ner_service.text.windows import BOUNDARY_SLOT, lay_out
 from training.documents import Document
-from training.parallel import WHOLE, Part
 
 BOUNDARY_TYPE = 0
 """Place of the boundary between sentences among the word types."""
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """Chances, drawn anew each time a window or word is seen.
-
-    Attributes:
-        lower: a window is lower-cased ...
-        upper: ... or upper-cased ...
-        title: ... or has every word capitalised.
-        word_dropout: a word type loses its one-hot input and its vectors.
-        one_hot_dropout: a word type loses its one-hot input alone.
-    """
-
-    lower: float = 0.0
-    upper: float = 0.0
-    title: float = 0.0
-    word_dropout: float = 0.0
-    one_hot_dropout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +77,7 @@ class WordTypes:
     """All distinct words of a corpus and their cased variants, as columns."""
 
     def __init__(
-        self, trained: Sequence[str], others: Sequence[str], featurizer: WordFeaturizer
+        self, trained: Iterable[str], others: Iterable[str], featurizer: WordFeaturizer
     ) -> None:
         """Number the words from 1; 0 is the boundary.
 
@@ -126,17 +104,16 @@ class WordTypes:
 
 
 def make_windows(
-    documents: Sequence[Document],
+    documents: Iterable[Document],
     types: WordTypes,
     tags: Sequence[str],
     *,
     source: Scheme,
     target: Scheme,
     window_tokens: int,
-) -> list[TrainingWindow]:
+) -> Iterator[TrainingWindow]:
     """Cut documents into windows as serving does; a longer sentence stays whole."""
     tag_id = {tag: index for index, tag in enumerate(tags)}
-    windows = []
     for document in documents:
         token_types = np.array([types.ids[t] for s in document for t in s.tokens], dtype=np.int64)
         token_tags = np.array(
@@ -150,77 +127,25 @@ def make_windows(
         is_boundary = layout.slots == BOUNDARY_SLOT
         slot_types = np.where(is_boundary, BOUNDARY_TYPE, token_types[layout.slots])
         slot_tags = np.where(is_boundary, 0, token_tags[layout.slots])
-        windows += [TrainingWindow(slot_types[a:b], slot_tags[a:b]) for a, b in layout.segments]
-    return windows
+        for begin, stop in layout.segments:
+            yield TrainingWindow(slot_types[begin:stop], slot_tags[begin:stop])
 
 
-class TrainingBatches(Dataset[Batch]):
-    """The batches of one epoch, each a function of seed, epoch and its index alone.
+class StreamedWindows:
+    """Windows of documents that are read anew each time."""
 
-    So a resumed run sees what an uninterrupted one would have seen. Windows that a teacher
-    labelled are drawn anew each epoch, `teacher_windows` of them. Where several processes train,
-    each has its part of every batch: a step sees the windows that it sees with one process.
-    """
-
-    def __init__(
-        self,
-        windows: Sequence[TrainingWindow],
-        types: WordTypes,
-        *,
-        teacher: Sequence[TrainingWindow] = (),
-        teacher_windows: int = 0,
-        batch_windows: int,
-        seed: int,
-        epoch: int,
-        augmentation: Augmentation,
-        part: Part = WHOLE,
-    ) -> None:
-        """Shuffle the windows of the epoch."""
-        self._types, self._size, self._part = types, batch_windows, part
-        self._key, self._augmentation = (seed, epoch), augmentation
-        random = np.random.default_rng(self._key)
-        drawn = random.permutation(len(teacher))[:teacher_windows]
-        self._windows = [*windows, *(teacher[index] for index in drawn)]
-        self._order = random.permutation(len(self._windows))
+    def __init__(self, read: Callable[[], Iterator[TrainingWindow]]) -> None:
+        """Read once, to count."""
+        self._read = read
+        self._count = sum(1 for _ in read())
 
     def __len__(self) -> int:
-        """Batches an epoch; a last one that has nothing for some process is left out."""
-        full, rest = divmod(len(self._windows), self._size)
-        return full + (rest >= self._part.of)
+        """How many there are."""
+        return self._count
 
-    def __getitem__(self, index: int) -> Batch:
-        """The batch at `index`, cased and dropped out as the dice fall."""
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        random = np.random.default_rng((*self._key, index))
-        chosen = self._order[index * self._size : (index + 1) * self._size]
-        windows = [
-            replace(window, types=self._recased(window.types, random.random()))
-            for window in (self._windows[place] for place in chosen)
-        ]
-        mine = self._part.take(windows)
-        batch = make_batch(mine, self._types)
-        if self._part.of > 1:
-            batch = batch._replace(weight=len(mine) * self._part.of / len(windows))
-            random = np.random.default_rng((*self._key, index, self._part.rank))
-        chance = random.random(len(batch.vector_rows))
-        chance[batch.words.shapes.numpy() == BOUNDARY_ID] = 1.0
-        dropped = self._augmentation.word_dropout
-        batch.vector_rows[torch.from_numpy(chance < dropped)] = -1
-        dropped += self._augmentation.one_hot_dropout
-        batch.words.one_hot_ids[torch.from_numpy(chance < dropped)] = UNKNOWN_ID
-        return batch
-
-    def _recased(self, types: NDArray[np.int64], chance: float) -> NDArray[np.int64]:
-        for probability, variants in (
-            (self._augmentation.lower, self._types.lower),
-            (self._augmentation.upper, self._types.upper),
-            (self._augmentation.title, self._types.title),
-        ):
-            if chance < probability:
-                return variants[types]
-            chance -= probability
-        return types
+    def __iter__(self) -> Iterator[TrainingWindow]:
+        """Read on from the beginning."""
+        return self._read()
 
 
 def make_batch(windows: Sequence[TrainingWindow], types: WordTypes) -> Batch:

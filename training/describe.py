@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from datasets import Dataset
+
 from ner_service.artifact import load_artifact
 from training.config import TrainConfig
 from training.corpus import Corpus
 from training.curves import Curves
 from training.metrics_file import Metrics, weights_digest
+from training.streaming import StreamedDocuments
 
 
 def describe_model(path: Path) -> Metrics:
@@ -49,15 +52,22 @@ def describe_training(
             "source": corpus.source,
             "documents_marked": corpus.documents_marked,
             "scheme": corpus.scheme,
-            "splits": {
-                str(name): {
-                    "sentences": len(split),
-                    "documents": len(set(split["document_id"])),
-                    "tokens": sum(map(len, split["tokens"])),
-                }
-                for name, split in corpus.splits.items()
-            },
+            "splits": {str(name): _size_of(split) for name, split in corpus.splits.items()},
         },
+    }
+
+
+def _size_of(split: Dataset | StreamedDocuments) -> dict[str, int]:
+    if isinstance(split, StreamedDocuments):
+        return {
+            "sentences": split.sentences,
+            "documents": len(split),
+            "tokens": split.tokens,
+        }
+    return {
+        "sentences": len(split),
+        "documents": len(set(split["document_id"])),
+        "tokens": sum(map(len, split["tokens"])),
     }
 
 

@@ -1,5 +1,6 @@
 """Sentences and documents of a corpus, and how the readers collect them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -33,12 +34,12 @@ class Reading:
     """What a reader found in one source.
 
     Attributes:
-        documents: in the order of the source, none of them empty.
+        documents: in the order of the source, none of them empty; a list, or what reads them anew.
         documents_marked: whether the source says where documents begin. Where it does not, each
             sentence is a document.
     """
 
-    documents: list[Document]
+    documents: Collection[Document]
     documents_marked: bool
 
 

@@ -109,12 +109,12 @@ def _quiet_load(name: str, *, local: bool = True, **options: Any) -> Iterator[An
 def _read_rows(rows: datasets.Dataset, source: str, fields: Fields) -> Reading:
     wanted = [fields.tokens, fields.tags, fields.document or DEFAULT_DOCUMENT_FIELD]
     rows = rows.select_columns([name for name in wanted if name in rows.column_names])
-    names = _class_names(rows.features.get(fields.tags)) or fields.tag_names
+    names = class_names(rows.features.get(fields.tags)) or fields.tag_names
     numbered = ((f"{source}, row {number}", row) for number, row in enumerate(rows, start=1))
     return _collect(numbered, source, fields, names)
 
 
-def _class_names(feature: object) -> Sequence[str] | None:
+def class_names(feature: object) -> Sequence[str] | None:
     """Give the names of numeric tags, if the data set knows them."""
     inner = getattr(feature, "feature", None)
     return inner.names if isinstance(inner, datasets.ClassLabel) else None
@@ -131,6 +131,36 @@ def _collect(
     rows: Iterable[tuple[str, Any]], source: str, fields: Fields, tag_names: Sequence[str] | None
 ) -> Reading:
     collector = DocumentCollector()
+    for row in checked_rows(rows, fields, tag_names):
+        if row.opens_document:
+            collector.start_document()
+        collector.add(row.tokens, row.tags)
+    return collector.finish(source)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """One sentence; or none, where a row only marks a document.
+
+    Attributes:
+        opens_document: whether the source marks a document here.
+        tokens: cleaned.
+        tags: one for each.
+    """
+
+    opens_document: bool
+    tokens: list[str]
+    tags: list[str]
+
+
+def checked_rows(
+    rows: Iterable[tuple[str, Any]], fields: Fields, tag_names: Sequence[str] | None
+) -> Iterator[CheckedRow]:
+    """Check rows one by one, each given with its place.
+
+    Raises:
+        CorpusError: a row is broken; names its place.
+    """
     previous: object = None
     document_field: str | None = None
     for index, (place, row) in enumerate(rows):
@@ -147,12 +177,12 @@ def _collect(
             )
         document = _field(row, document_field, place) if document_field else None
         is_mark = tokens == [DOCUMENT_MARK]
-        if is_mark or (document_field and (index == 0 or document != previous)):
-            collector.start_document()
+        opens = is_mark or bool(document_field and (index == 0 or document != previous))
         previous = document
-        if not is_mark:
-            collector.add([clean_token(token) for token in tokens], tags)
-    return collector.finish(source)
+        if is_mark:
+            yield CheckedRow(opens, [], [])
+        else:
+            yield CheckedRow(opens, [clean_token(token) for token in tokens], tags)
 
 
 def _document_field(row: Mapping[str, Any], fields: Fields) -> str | None:

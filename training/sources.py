@@ -47,6 +47,9 @@ class DataConfig:
         document_field: in rows, the field that changes where a document begins; None is
             `document_id` where there is one.
         tag_names: names of numeric tags where the source does not give them, in order from 0.
+        streaming: read the training set anew each time it is needed instead of holding it; for
+            rows only.
+        shuffle_windows: windows of a streamed training set that are held to be drawn from.
     """
 
     # Configuration files come through pydantic: a misspelt setting is an error.
@@ -64,6 +67,8 @@ class DataConfig:
     tags_field: str = "ner_tags"
     document_field: str | None = None
     tag_names: tuple[str, ...] | None = None
+    streaming: bool = False
+    shuffle_windows: int = 10_000
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the setting."""
@@ -76,6 +81,7 @@ class DataConfig:
             value = getattr(self, name)
             if value is not None and type(value) is not int:
                 raise ConfigError(f"data.{name}: expected a whole number, got {value!r}")
+        _check_streaming(self.streaming, self.shuffle_windows)
         if self.token_column is not None and self.token_column == self.tag_column:
             raise ConfigError(
                 f"data.tag_column: expected another column than the tokens', got {self.tag_column}"
@@ -186,6 +192,13 @@ def read_file(path: Path, config: DataConfig) -> Reading:
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise ConfigError(f"data.{name}: expected a name, got {value!r}")
+
+
+def _check_streaming(streaming: object, windows: object) -> None:
+    if type(streaming) is not bool:
+        raise ConfigError(f"data.streaming: expected true or false, got {streaming!r}")
+    if type(windows) is not int or windows < 1:
+        raise ConfigError(f"data.shuffle_windows: expected 1 at least, got {windows!r}")
 
 
 def _check_tag_names(names: object) -> None:

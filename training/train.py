@@ -3,7 +3,8 @@
 import logging
 import sys
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from lightning.pytorch.callbacks import (
     TQDMProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ner_service.artifact import (
     ArtifactConfig,
@@ -28,12 +29,12 @@ from ner_service.artifact import (
 )
 from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
+from training.batches import Augmentation, Epoch, StreamedBatches, TrainingBatches
 from training.config import TrainConfig, load_config
 from training.corpus import Corpus, iter_documents, load_corpus
 from training.data import (
-    Augmentation,
     Batch,
-    TrainingBatches,
+    StreamedWindows,
     TrainingWindow,
     WordTypes,
     make_batch,
@@ -44,11 +45,12 @@ from training.module import TaggerModule
 from training.parallel import ONE_PROCESS, Machines, logging_level, part_of
 from training.report import report_training
 from training.start import start_from
+from training.streaming import StreamedDocuments
 from training.teacher import LabelledWindow
 from training.usage import OneLineParser, run_command
 from training.vector_rows import TrainedVectors
 from training.vectors import PretrainedVectors, load_vectors
-from training.vocabulary import build_vocabulary
+from training.vocabulary import build_vocabulary, count_words
 
 logger = logging.getLogger("training")
 
@@ -68,7 +70,7 @@ class Materials:
     vectors: dict[str, PretrainedVectors]
     tables: dict[str, VectorTable]
     types: WordTypes
-    train: list[TrainingWindow]
+    train: list[TrainingWindow] | StreamedWindows
     validation: list[TrainingWindow]
     teacher: list[TrainingWindow]
 
@@ -84,14 +86,12 @@ class TrainingData(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """The batches of the epoch that begins."""
         settings = self._settings
-        batches = TrainingBatches(
-            self._materials.train,
-            self._materials.types,
-            teacher=self._materials.teacher,
-            teacher_windows=settings.teacher_windows,
+        materials = self._materials
+        epoch = Epoch(
+            types=materials.types,
             batch_windows=settings.batch_windows,
             seed=settings.seed,
-            epoch=self.trainer.current_epoch if self.trainer is not None else 0,
+            number=self.trainer.current_epoch if self.trainer is not None else 0,
             augmentation=Augmentation(
                 lower=settings.lower,
                 upper=settings.upper,
@@ -101,6 +101,16 @@ class TrainingData(lightning.LightningDataModule):
             ),
             part=part_of(self.trainer),
         )
+        batches: Dataset[Batch]
+        if isinstance(materials.train, StreamedWindows):
+            batches = StreamedBatches(materials.train, epoch, held=settings.data.shuffle_windows)
+        else:
+            batches = TrainingBatches(
+                materials.train,
+                epoch,
+                teacher=materials.teacher,
+                teacher_windows=settings.teacher_windows,
+            )
         return DataLoader(batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -128,10 +138,13 @@ def prepare(
     for split in ("train", "validation"):
         if split not in corpus.splits:
             raise ConfigError(f"{corpus.source}: expected a {split} split, got none")
-    documents = {name: list(iter_documents(split)) for name, split in corpus.splits.items()}
+    streamed = isinstance(corpus.splits["train"], StreamedDocuments)
+    if streamed and labelled:
+        raise ConfigError("data.streaming: expected false, since labelled texts are added")
     if not corpus.documents_marked:
         logger.warning("%s marks no documents: each sentence is its own", corpus.source)
-    vocabulary = build_vocabulary(documents["train"], min_word_count=settings.min_word_count)
+    counted = count_words(iter_documents(corpus.splits["train"]))
+    vocabulary = build_vocabulary(counted, min_word_count=settings.min_word_count)
     vectors = {
         v.name: _scaled(load_vectors(v.path, limit=v.limit), v.rms) for v in settings.vectors
     }
@@ -153,21 +166,22 @@ def prepare(
         ),
     )
     featurizer = WordFeaturizer(config.network, vocabulary, list(tables.values()))
-    used = [documents["train"], documents["validation"]]
-    words = [[token for doc in docs for s in doc for token in s.tokens] for docs in used]
-    words[1] += [word for window in labelled for word in window.words if word is not None]
-    types = WordTypes(words[0], words[1], featurizer)
-    train, validation = (
-        make_windows(
-            docs,
+    others = list(count_words(iter_documents(corpus.splits["validation"])))
+    others += [word for window in labelled for word in window.words if word is not None]
+    types = WordTypes(counted, others, featurizer)
+
+    def windows_of(split: str) -> Iterator[TrainingWindow]:
+        return make_windows(
+            iter_documents(corpus.splits[split]),
             types,
             config.tags,
             source=corpus.scheme,
             target=settings.scheme,
             window_tokens=settings.window_tokens,
         )
-        for docs in used
-    )
+
+    train = StreamedWindows(lambda: windows_of("train")) if streamed else list(windows_of("train"))
+    validation = list(windows_of("validation"))
     logger.info(
         "%d training windows, %d development windows, %d words, %d word types",
         len(train),
@@ -252,12 +266,15 @@ def fit(
         deterministic=True,
     )
     broken_off = folder / f"{_LAST}.ckpt"
-    trainer.fit(
-        module,
-        datamodule=TrainingData(settings, materials),
-        ckpt_path=broken_off if resume and broken_off.is_file() else None,
-        weights_only=False,
-    )
+    with warnings.catch_warnings():
+        # Meant for loaders of several processes; ours reads in its own.
+        warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
+        trainer.fit(
+            module,
+            datamodule=TrainingData(settings, materials),
+            ckpt_path=broken_off if resume and broken_off.is_file() else None,
+            weights_only=False,
+        )
     if trainer.is_global_zero:
         weights = trainer.strategy.load_checkpoint(best.best_model_path, weights_only=True)
         module.load_state_dict(weights["state_dict"])

@@ -1,7 +1,7 @@
 """The vocabulary of a training set."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from ner_service.artifact.vocabulary import Vocabulary, word_shape
 from training.documents import Document
@@ -10,9 +10,13 @@ _MIN_CHARACTER_COUNT = 2
 _MIN_SHAPE_COUNT = 3
 
 
-def build_vocabulary(documents: Sequence[Document], *, min_word_count: int) -> Vocabulary:
+def count_words(documents: Iterable[Document]) -> Counter[str]:
+    """How often each word occurs, in the order in which they come."""
+    return Counter(token for document in documents for s in document for token in s.tokens)
+
+
+def build_vocabulary(words: Counter[str], *, min_word_count: int) -> Vocabulary:
     """Words, characters and shapes that occur often enough, the most frequent first."""
-    words = Counter(token for document in documents for s in document for token in s.tokens)
     characters: Counter[str] = Counter()
     shapes: Counter[str] = Counter()
     for word, count in words.items():

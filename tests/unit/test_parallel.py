@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ner_service.errors import ConfigError
 from tests.training_runs import materials_of, sample_settings
 from training import parallel
-from training.data import Augmentation, TrainingBatches
+from training.batches import Augmentation, Epoch, TrainingBatches
 from training.parallel import WHOLE, Machines, Part, gathered, logging_level, part_of
 from training.train import main, make_module
 
@@ -32,15 +32,15 @@ def materials(tmp_path_factory):
 
 def batches_of(materials, part: Part, *, size: int, **chances: float) -> TrainingBatches:
     _, known = materials
-    return TrainingBatches(
-        known.train,
-        known.types,
+    epoch = Epoch(
+        types=known.types,
         batch_windows=size,
         seed=1,
-        epoch=0,
+        number=0,
         augmentation=Augmentation(**chances),
         part=part,
     )
+    return TrainingBatches(known.train, epoch)
 
 
 def windows_in(batches: TrainingBatches, index: int) -> list[tuple[int, ...]]:

@@ -11,11 +11,10 @@ from ner_service.inference.features import WordFeaturizer
 from ner_service.tagger import Tagger
 from ner_service.tags import tag_inventory
 from tests.tiny import VOCABULARY, tiny_config, vector_table
+from training.batches import Augmentation, Epoch, TrainingBatches
 from training.data import (
     BOUNDARY_TYPE,
-    Augmentation,
     SoftTags,
-    TrainingBatches,
     TrainingWindow,
     WordTypes,
     make_batch,
@@ -44,7 +43,9 @@ def types(featurizer) -> WordTypes:
 
 
 def windows_of(documents: list[Document], types: WordTypes, size: int = 12, source: str = "IOB1"):
-    return make_windows(documents, types, TAGS, source=source, target="IOBES", window_tokens=size)
+    return list(
+        make_windows(documents, types, TAGS, source=source, target="IOBES", window_tokens=size)
+    )
 
 
 def test_windows_hold_sentences_with_a_boundary_between_them(types):
@@ -168,11 +169,13 @@ def batches(
     windows = windows_of([[sentence(text)] for text in TEXT * 5], types)
     return TrainingBatches(
         windows,
-        types,
-        batch_windows=3,
-        seed=seed,
-        epoch=epoch,
-        augmentation=Augmentation(**chances),
+        Epoch(
+            types=types,
+            batch_windows=3,
+            seed=seed,
+            number=epoch,
+            augmentation=Augmentation(**chances),
+        ),
     )
 
 
@@ -266,13 +269,9 @@ def test_taught_windows_are_drawn_anew_each_epoch(types):
     def drawn(epoch: int) -> list[int]:
         some = TrainingBatches(
             gold,
-            types,
+            Epoch(types=types, batch_windows=2, seed=1, number=epoch, augmentation=Augmentation()),
             teacher=taught,
             teacher_windows=4,
-            batch_windows=2,
-            seed=1,
-            epoch=epoch,
-            augmentation=Augmentation(),
         )
         return sorted(int(w.types[0]) for w in some._windows if w.soft is not None)
 
