@@ -126,13 +126,16 @@ def run_ray(
 
 def _connect(address: str | None) -> None:
     environment = dict.fromkeys(THREAD_VARIABLES, "1")
-    ray.init(
-        address=address or "local",  # by itself, Ray would join any cluster that runs here
-        runtime_env={"env_vars": environment},
-        include_dashboard=False,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
-    )
+    try:
+        ray.init(
+            address=address or "local",  # by itself, Ray would join any cluster that runs here
+            runtime_env={"env_vars": environment},
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except Exception as error:  # Ray has nothing more exact for a cluster that does not start
+        raise NerError(f"ray: {_one_line(error)}") from None
 
 
 def _run_again_if_lost(

@@ -107,3 +107,15 @@ def test_a_fault_of_the_work_is_told_as_on_this_machine(monkeypatch: pytest.Monk
         list(run_ray([], None, {}))
     assert str(caught.value) == "a.jsonl: changed while it was read"
     assert len(cluster.known) == 1
+
+
+def test_a_cluster_that_cannot_be_reached_is_an_error_in_one_line(monkeypatch: pytest.MonkeyPatch):
+    def time_out(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nSee the log.")  # as Ray does
+
+    monkeypatch.setattr(ray_engine.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray_engine.ray, "init", time_out)
+    monkeypatch.setattr(ray_engine.ray, "shutdown", lambda: None)
+    with pytest.raises(NerError, match="^ray: The current node timed out during startup") as caught:
+        list(run_ray([], None, {}))
+    assert "\n" not in str(caught.value)
