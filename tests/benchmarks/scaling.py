@@ -221,9 +221,11 @@ def report(
         )
     lines += [
         "",
-        "Efficiency is the rate of one core times the number of cores, against what was reached.",
+        "Efficiency is the rate reached, against that of one core times the number of cores.",
         "The Ray cluster is started for each run, on the same cores, and its own processes take a",
         "share of them.",
+        "",
+        *_million(costs),
         "",
         *_billion(costs),
         "",
@@ -240,6 +242,15 @@ def report(
         for megabytes, (run, job) in growth.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _million(costs: dict[Arrangement, Cost]) -> list[str]:
+    return ["## A million documents", ""] + [
+        f"- {arrangement.name}: {cost.start:.1f} s + {cost.a_document * 1000:.3f} ms a document "
+        f"x 10^6 documents = {cost.start + cost.a_document * MILLION:,.0f} s "
+        f"= {(cost.start + cost.a_document * MILLION) / 3600:.2f} hours"
+        for arrangement, cost in costs.items()
+    ]
 
 
 def _billion(costs: dict[Arrangement, Cost]) -> list[str]:
