@@ -6,15 +6,31 @@ from contextlib import contextmanager
 
 from ner_service.api.faults import NotReadyError, QueueFullError
 from ner_service.api.metrics import Metrics
+from ner_service.inference.analysis import Wanted
 
 # Code points a token in ordinary text; before tokenising, lengths are all there is to count.
 CODE_POINTS_A_TOKEN = 5
+# What is asked beside the entities costs so many times as much as they do (tests/benchmarks hold
+# the rate of plain tagging): readings and marginals; labellings; each labelling more.
+READINGS, LABELLINGS, EACH_LABELLING = 0.5, 2.0, 0.25
 # Tokens a second before anything was measured, and how fast the measure follows.
 INITIAL_RATE = 20_000.0
 RATE_GAIN = 0.2
 LONGEST_RETRY = 60
 # Batches of fewer tokens are mostly overhead and tell nothing of the speed under load.
 TELLING_BATCH = 512
+
+
+def effort_of(wanted: Wanted | None) -> float:
+    """Cost of a token in plain tokens, given what is asked of it."""
+    if wanted is None:
+        return 1.0
+    effort = 1.0
+    if wanted.least is not None or wanted.marginals:
+        effort += READINGS
+    if wanted.nbest:
+        effort += LABELLINGS + EACH_LABELLING * wanted.nbest
+    return effort
 
 
 class Admission:
@@ -42,8 +58,13 @@ class Admission:
         metrics.watch_queue(lambda: self.documents, lambda: self.tokens)
 
     @contextmanager
-    def admit(self, *, documents: int, code_points: int) -> Iterator[None]:
+    def admit(self, *, documents: int, code_points: int, effort: float = 1.0) -> Iterator[None]:
         """Hold room for a request while it is worked on.
+
+        Args:
+            documents: how many.
+            code_points: of all of them.
+            effort: how much more than plain tagging is asked.
 
         Raises:
             NotReadyError: the service is stopping.
@@ -51,7 +72,7 @@ class Admission:
         """
         if self.closed:
             raise NotReadyError("the service is stopping")
-        tokens = documents + code_points // CODE_POINTS_A_TOKEN
+        tokens = int((documents + code_points // CODE_POINTS_A_TOKEN) * effort)
         if not self.has_room(documents=documents, tokens=tokens):
             raise QueueFullError(
                 f"{self.documents} documents are waiting", retry_after=self._retry_after()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from ner_service.api.admission import effort_of
 from ner_service.api.metrics import Metrics
 from ner_service.api.scheduler import FairQueue, Share
 from ner_service.tagger import Document, PreparedDocument, Tagger
@@ -26,7 +27,7 @@ class Job:
         """Start with no results; to be called in the event loop that will wait."""
         self.tagger = tagger
         self.parts = parts
-        self.costs = [max(len(part.tokens), 1) for part in parts]
+        self.costs = [max(int(len(part.tokens) * effort_of(part.wanted)), 1) for part in parts]
         self.results: list[Document | Exception] = []
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self.loop.create_future()
@@ -62,7 +63,7 @@ class Batcher:
             batch_parts: documents, or parts of long ones, in a batch.
             turn_tokens: tokens after which a request lets others go first.
             metrics: where batches are counted.
-            observe: told the tokens and seconds of every batch, from the thread.
+            observe: told the cost in tokens and the seconds of every batch, from the thread.
         """
         self._queue: FairQueue[Job] = FairQueue(batch_tokens, batch_parts, turn_tokens)
         self._metrics = metrics
@@ -81,7 +82,7 @@ class Batcher:
         if self._queue or not self._tagging.acquire(blocking=False):
             return None
         try:
-            return self._tag(job.tagger, job.parts, tokens=sum(job.costs))
+            return self._tag(job.tagger, job.parts, cost=sum(job.costs))
         finally:
             self._tagging.release()
 
@@ -134,9 +135,9 @@ class Batcher:
             if share.start == 0:
                 self._metrics.queue_seconds.observe(begin - share.work.queued)
         parts = [part for share in shares for part in share.work.parts[share.start : share.stop]]
-        tokens = sum(sum(share.work.costs[share.start : share.stop]) for share in shares)
+        cost = sum(sum(share.work.costs[share.start : share.stop]) for share in shares)
         with self._tagging:
-            results = iter(self._tag(shares[0].work.tagger, parts, tokens=tokens))
+            results = iter(self._tag(shares[0].work.tagger, parts, cost=cost))
         finished: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         for share in shares:
             job = share.work
@@ -147,15 +148,15 @@ class Batcher:
             _deliver(loop, jobs, None)
 
     def _tag(
-        self, tagger: Tagger, parts: Sequence[PreparedDocument], *, tokens: int
+        self, tagger: Tagger, parts: Sequence[PreparedDocument], *, cost: int
     ) -> list[Document | Exception]:
         begin = time.perf_counter()
         results = _tag_or_fail(tagger, parts)
         seconds = time.perf_counter() - begin
         self._metrics.batch_documents.observe(len(parts))
-        self._metrics.batch_tokens.observe(tokens)
+        self._metrics.batch_tokens.observe(sum(len(part.tokens) for part in parts))
         self._metrics.inference_seconds.observe(seconds)
-        self._observe(tokens, seconds)
+        self._observe(cost, seconds)
         return results
 
 

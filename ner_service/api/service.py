@@ -10,7 +10,7 @@ from typing import TypeVar
 from starlette.types import Receive
 from structlog.typing import FilteringBoundLogger
 
-from ner_service.api.admission import Admission
+from ner_service.api.admission import Admission, effort_of
 from ner_service.api.batcher import Batcher, Job
 from ner_service.api.body import BodyReader
 from ner_service.api.faults import FieldError, FieldFault
@@ -137,9 +137,10 @@ class Service:
         """
         options = options or self.ruling.plain
         size = sum(_length(item) for item in items)
-        with self.admission.admit(documents=len(items), code_points=size):
+        effort = effort_of(options.wanted)
+        with self.admission.admit(documents=len(items), code_points=size, effort=effort):
             prepared = await self._prepare(items, model.tagger, options, size, arrived)
-            turn = self.settings.turn_tokens
+            turn = int(self.settings.turn_tokens / effort)
             pieces = [
                 [] if isinstance(document, NerError) else cut(document, tokens=turn)
                 for document in prepared

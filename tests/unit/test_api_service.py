@@ -13,6 +13,7 @@ from ner_service.api.parsing import Item
 from ner_service.api.service import Service
 from ner_service.api.settings import Settings
 from ner_service.errors import TextError
+from ner_service.tagger import TagOptions
 from tests.fakes import FakeTagger
 
 
@@ -35,10 +36,12 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(main(), timeout=30))
 
 
-async def tag(service: Service, *texts: str, receive=None):
+async def tag(service: Service, *texts: str, receive=None, options: TagOptions | None = None):
     items = [Item(None, text) for text in texts]
     arrived = asyncio.get_running_loop().time()
-    return await service.tag(items, service.models.get(None), arrived=arrived, receive=receive)
+    return await service.tag(
+        items, service.models.get(None), arrived=arrived, receive=receive, options=options
+    )
 
 
 def names(outcomes) -> list[list[str]]:
@@ -147,6 +150,35 @@ def test_what_would_wait_until_its_deadline_is_refused_at_once():
         assert service.admission.has_room(documents=1, tokens=900)
         assert not service.admission.has_room(documents=1, tokens=1_100)
     assert service.admission.has_room(documents=1, tokens=100_000)  # nothing else is there
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        (TagOptions(), 1.0),
+        (TagOptions(candidates=0.5), 2.0),
+        (TagOptions(explain=True), 2.0),
+        (TagOptions(nbest=1), 4.0),
+        (TagOptions(nbest=10, explain=True), 6.0),
+    ],
+)
+def test_what_is_asked_beside_the_entities_takes_room_and_turns(options: TagOptions, most: float):
+    tagger = FakeTagger()
+    tagger.gate.clear()
+    text = "word " * 300
+    plain = 1 + len(text) // 5
+
+    async def main() -> None:
+        service = make_service(tagger)
+        waiting = asyncio.create_task(tag(service, text, options=options))
+        await until(lambda: service.admission.tokens > 0)
+        assert plain * max(most - 1, 1) <= service.admission.tokens <= plain * most
+        tagger.gate.set()
+        await waiting
+        assert service.admission.tokens == 0
+        service.close()
+
+    run(main)
 
 
 def test_a_stopping_service_takes_nothing_more():
