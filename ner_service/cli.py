@@ -1,10 +1,11 @@
-"""The command line: `ner-service serve | tag | redact | restore | models`.
+"""The command line: `ner-service serve | tag | redact | restore | memory | feedback | models`.
 
 Commands import what they need when they run, so that `--help` is quick. Errors go to standard error
 in one line: exit 2 for usage, 1 for failure.
 """
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -13,6 +14,7 @@ from typer.exceptions import TyperException
 from ner_service.batch.command import tag
 from ner_service.errors import NerError
 from ner_service.redaction.command import redact, restore
+from ner_service.teaching.command import feedback_app, memory_app
 
 app = typer.Typer(
     name="ner-service",
@@ -44,6 +46,9 @@ def serve(
     rules: Annotated[
         list[str] | None, typer.Option(help="File of rules; repeat for several.")
     ] = None,
+    memory: Annotated[
+        Path | None, typer.Option(help="Folder of taught examples: switches the memory on.")
+    ] = None,
 ) -> None:
     """Serve models over HTTP. Every setting is also an environment variable: NER_PORT=9000."""
     from pydantic import ValidationError
@@ -59,6 +64,7 @@ def serve(
         "precision": precision,
         "threads": threads,
         "rules": tuple(rules) if rules else None,
+        "memory": memory,
     }
     try:
         settings = Settings.model_validate(
@@ -73,6 +79,8 @@ def serve(
 app.command()(tag)
 app.command()(redact)
 app.command()(restore)
+app.add_typer(memory_app)
+app.add_typer(feedback_app)
 
 
 @app.command()

@@ -273,13 +273,15 @@ class Tagger:
         return answers
 
     def teach(self, examples: Sequence[Example]) -> None:
-        """Remember examples; their labels join the model's, see `ner_service.memory`.
+        """Remember examples that are new; their labels join the model's, see `ner_service.memory`.
 
         Raises:
             ConfigError: an entity is not one of whole tokens; nothing of that part is learnt.
         """
-        for begin in range(0, len(examples), _EXAMPLES_AT_ONCE):
-            part = examples[begin : begin + _EXAMPLES_AT_ONCE]
+        known = set(self.memory.identifiers)
+        new = [example for example in examples if example.id not in known]
+        for begin in range(0, len(new), _EXAMPLES_AT_ONCE):
+            part = new[begin : begin + _EXAMPLES_AT_ONCE]
             prepared = [
                 self.prepare(e.text) if e.words is None else self.prepare_tokens(e.words)
                 for e in part

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from ner_service.api import redaction
+from ner_service.api import redaction, teaching
 from ner_service.api.auth import Guard, KeyRing
 from ner_service.api.dialects import comprehend, huggingface, presidio
 from ner_service.api.direct import DirectRoute
@@ -45,6 +45,8 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
     logger = make_logger(settings.log_level)
     service = Service(settings, loader(settings), logger)
     if tagger is not None:
+        if service.lessons is not None:
+            service.lessons.teach(tagger)
         service.models.add(tagger, source=tagger.info.name)
         service.tell_models()
     guard = Guard(
@@ -79,11 +81,13 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
     app.router.route_class = DirectRoute
     add_routes(app)
     redaction.add_routes(app)
+    teaching.add_routes(app)
     for dialect in DIALECTS:
         dialect.add_routes(app)
     add_docs(app)
     add_page(app)
-    extra = [*redaction.SCHEMAS, *(model for dialect in DIALECTS for model in dialect.SCHEMAS)]
+    extra = [*redaction.SCHEMAS, *teaching.SCHEMAS]
+    extra += [*(model for dialect in DIALECTS for model in dialect.SCHEMAS)]
     describe(app, extra)
     # Everything that fails is answered by the edge, in one place.
     app.add_exception_handler(HTTPException, _pass_on)
@@ -93,7 +97,7 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
             expose_headers=["X-Request-ID", "Retry-After"],
         )

@@ -30,6 +30,7 @@ _OPEN = frozenset(
 )
 # The page's own files.
 _OPEN_FOLDER = "/web/"
+_EXAMPLES = "/v1/examples"
 _ADMINISTRATIVE = ("/v1/models/", "/v1/rules/")
 
 
@@ -38,6 +39,7 @@ class Access(Enum):
 
     OPEN = "open"
     KEY = "key"
+    TEACH = "teach"
     ADMIN = "admin"
 
 
@@ -98,6 +100,11 @@ class Guard:
             if not self._admin_keys:
                 raise ForbiddenError("no admin key is set")
             self._check(scope, self._admin_keys)
+        elif access is Access.TEACH and (self._keys or self._admin_keys):
+            # Who teaches changes everybody's answers: where there are keys, an admin's is needed.
+            if not self._admin_keys:
+                raise ForbiddenError("no admin key is set")
+            self._check(scope, self._admin_keys)
         elif access is Access.KEY and self._keys:
             self._check(scope, self._keys)
 
@@ -115,6 +122,8 @@ def access_to(method: str, path: str) -> Access:
         return Access.OPEN
     if method != "GET" and path.startswith(_ADMINISTRATIVE):
         return Access.ADMIN
+    if method != "GET" and (path == _EXAMPLES or path.startswith(f"{_EXAMPLES}/")):
+        return Access.TEACH
     return Access.KEY
 
 

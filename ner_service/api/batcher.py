@@ -86,6 +86,11 @@ class Batcher:
         finally:
             self._tagging.release()
 
+    def exclusively(self, work: Callable[[], None]) -> None:
+        """Do something to a tagger while nothing is tagged; blocks."""
+        with self._tagging:
+            work()
+
     async def run(self, job: Job) -> list[Document | Exception]:
         """Wait for the results of all parts of a job; cancelling drops it from the queue."""
         with self._wake:

@@ -3,6 +3,7 @@
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ner_service.entities import Entity
@@ -69,13 +70,16 @@ def _explanation(
         document.text, [*tokens.starts[first:behind], *tokens.ends[first:behind]], unit
     )
     starts, ends = places[: behind - first], places[behind - first :]
+    told: list[dict[str, Any]] = [
+        {"text": text, "start": start, "end": end, "marginals": marginals}
+        for text, start, end, marginals in zip(
+            tokens.texts[first:behind], starts, ends, explanation.tokens, strict=False
+        )
+    ]
+    for token, near in zip(told, explanation.neighbours, strict=False):
+        token["neighbours"] = list(map(asdict, near))
     return {
-        "tokens": [
-            {"text": text, "start": start, "end": end, "marginals": marginals}
-            for text, start, end, marginals in zip(
-                tokens.texts[first:behind], starts, ends, explanation.tokens, strict=False
-            )
-        ],
+        "tokens": told,
         "runners_up": explanation.runners_up,
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ner_service.api.faults import ConflictError, NotReadyError
 from ner_service.errors import ArtifactError, ConfigError, ModelNotFoundError, NerError
-from ner_service.tagger import Tagger
+from ner_service.tagger import ModelInfo, Tagger
 
 # Tagged once after loading, so that the first request does not pay for lazy set-up.
 WARM_UP = "Bob bought a toy Yoda in New York on 22 August 1996."
@@ -18,17 +18,44 @@ class ServedModel:
 
     def __init__(self, tagger: Tagger) -> None:
         """Write down the constant parts."""
-        info = tagger.info
         self.tagger = tagger
-        self.info = info
-        self.labels = frozenset(info.labels)
+        self._of = tagger.info
+        self._labels, self._tags_json = _constants(tagger.info)
+        info = tagger.info
         identity = {"name": info.name, "version": info.version, "scheme": info.scheme}
         self.identity_json = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
-        self.tags_json = [
-            f'"tag":{json.dumps(tag, ensure_ascii=False)},"tag_id":{tag_id},'
-            f'"one_hot":[{",".join("1" if i == tag_id else "0" for i in range(len(info.tags)))}]'
-            for tag_id, tag in enumerate(info.tags)
-        ]
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself; new labels may be taught."""
+        return self.tagger.info
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels that it may give."""
+        self._refresh()
+        return self._labels
+
+    @property
+    def tags_json(self) -> list[str]:
+        """The part of a token's JSON that its tag makes, by the tag's id."""
+        self._refresh()
+        return self._tags_json
+
+    def _refresh(self) -> None:
+        info = self.tagger.info
+        if info is not self._of:
+            self._labels, self._tags_json = _constants(info)
+            self._of = info
+
+
+def _constants(info: ModelInfo) -> tuple[frozenset[str], list[str]]:
+    count = len(info.tags)
+    return frozenset(info.labels), [
+        f'"tag":{json.dumps(tag, ensure_ascii=False)},"tag_id":{tag_id},'
+        f'"one_hot":[{",".join("1" if i == tag_id else "0" for i in range(count))}]'
+        for tag_id, tag in enumerate(info.tags)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

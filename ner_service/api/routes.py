@@ -69,6 +69,7 @@ async def reload_model(request: Request) -> Response:
     """Load a model anew from where it came, and serve it; a bad one leaves the old one in place."""
     service = service_of(request)
     model = await service.models.reload(request.path_params["name"])
+    await service.bring_up_to_date(model)  # with what was taught while it was loaded
     service.tell_models()
     return _json(_details(model, default=model is service.models.get(None)))
 
@@ -77,6 +78,7 @@ async def roll_back_model(request: Request) -> Response:
     """Serve the model from before the last reload again."""
     service = service_of(request)
     model = await service.models.rollback(request.path_params["name"])
+    await service.bring_up_to_date(model)
     service.tell_models()
     return _json(_details(model, default=model is service.models.get(None)))
 

@@ -132,6 +132,17 @@ class ModelsAnswer(BaseModel):
     models: list[ModelDetails]
 
 
+class NeighbourOut(BaseModel):
+    """A taught token that is near."""
+
+    example: str = Field(description="The id of its example.")
+    token: int = Field(description="Its place among the example's tokens.")
+    text: str
+    tag: str
+    similarity: float = Field(description="Cosine of the hidden states.")
+    weight: float = Field(description="Of its vote; 1 counts as much as a model that is sure.")
+
+
 class TokenEvidence(BaseModel):
     """What the model held of one token."""
 
@@ -139,6 +150,7 @@ class TokenEvidence(BaseModel):
     start: int
     end: int
     marginals: dict[str, float] = Field(description="Probability by tag, likeliest first.")
+    neighbours: list[NeighbourOut] | None = Field(None, description="In memory, if there is one.")
 
 
 class ExplanationOut(BaseModel):

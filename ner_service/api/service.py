@@ -24,6 +24,7 @@ from ner_service.api.settings import Settings
 from ner_service.api.watch import Watch, too_late
 from ner_service.errors import NerError, RuleError
 from ner_service.tagger import Document, PreparedDocument, Tagger, TagOptions, ruled
+from ner_service.teaching import Lessons
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ TINY = 500
 # Of the deadline, the share that may be spent waiting for what came before: the speed is a guess,
 # and the request has to be read, worked on and answered, too.
 DEADLINE_SHARE = 0.5
+# A batch of texts waits at most until so many examples are learnt.
+EXAMPLES_AT_ONCE = 16
 # Under which metrics count labels that only a request's own rules give.
 OTHER_LABEL = "other"
 
@@ -48,7 +51,7 @@ class Service:
         self.settings = settings
         self.logger = logger
         self.metrics = Metrics()
-        self.models = Models(load)
+        self.models = Models(self._taught(load))
         self.ruling = Ruling(settings.rules)
         self.draining = False
         self.bodies = BodyReader(
@@ -69,6 +72,7 @@ class Service:
             metrics=self.metrics,
             observe=self.admission.observe,
         )
+        self.lessons = None if settings.memory is None else Lessons(settings.memory)
         self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="helper")
 
     def load_models(self) -> None:
@@ -107,7 +111,35 @@ class Service:
     def close(self) -> None:
         """End the threads; what is in work is finished."""
         self._batcher.close()
+        if self.lessons is not None:
+            self.lessons.close()
         self._helper.shutdown()
+
+    async def bring_up_to_date(self, model: ServedModel) -> None:
+        """Let a served model learn and forget what it has to, a little at a time."""
+        if self.lessons is None:
+            return
+        tagger = model.tagger
+        async with self.lessons.lock:
+            learn, forget = self.lessons.shelf(model.info.name).differences(tagger)
+            works = [partial(tagger.forget, forget)] if forget else []
+            works += [
+                partial(tagger.teach, learn[begin : begin + EXAMPLES_AT_ONCE])
+                for begin in range(0, len(learn), EXAMPLES_AT_ONCE)
+            ]
+            for work in works:
+                await asyncio.to_thread(self._batcher.exclusively, work)
+
+    def _taught(self, load: Callable[[str], Tagger]) -> Callable[[str], Tagger]:
+        """What loads a model, and teaches it what its memory holds."""
+
+        def load_taught(source: str) -> Tagger:
+            tagger = load(source)
+            if self.lessons is not None:
+                self.lessons.teach(tagger)
+            return tagger
+
+        return load_taught
 
     async def tag(
         self,

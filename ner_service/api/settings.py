@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     # Files of rules that meet every document, separated by commas, in this order.
     rules: Names = ()
 
+    # Folder of taught examples and of feedback; without one there is no memory.
+    memory: Path | None = None
+    max_memory_tokens: Count = 200_000
+
     # Limits of one request.
     max_text_length: Count = 1_000_000
     max_documents: Count = 1_000

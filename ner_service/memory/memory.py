@@ -74,6 +74,11 @@ class Memory:
         return sum(map(len, self._of_example.values()))
 
     @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The ids of the examples that are remembered."""
+        return tuple(self._of_example)
+
+    @property
     def examples(self) -> int:
         """How many examples are remembered."""
         return len(self._of_example)

@@ -21,7 +21,7 @@ LAYERS = (
     ("inference",),
     ("rules", "memory"),
     ("tagger",),
-    ("redaction",),
+    ("redaction", "teaching"),
     ("api", "batch"),
     ("cli",),
 )
