@@ -146,7 +146,7 @@ def test_what_would_wait_until_its_deadline_is_refused_at_once():
     for _ in range(50):
         service.admission.observe(1_000, 1.0)
         service.admission.observe(10, 1.0)  # a batch so small says nothing
-    with service.admission.admit(documents=1, code_points=20_000):
+    with service.admission.admit(documents=1, code_points=10_000):
         assert service.admission.has_room(documents=1, tokens=900)
         assert not service.admission.has_room(documents=1, tokens=1_100)
     assert service.admission.has_room(documents=1, tokens=100_000)  # nothing else is there
