@@ -71,7 +71,7 @@ def start_training(folder: Path, *options: str, **environment: str) -> "subproce
 def finish(process: "subprocess.Popen[str]") -> str:
     """What the command has said."""
     try:
-        said, _ = process.communicate(timeout=240)
+        said, _ = process.communicate(timeout=900)  # a busy machine is slow
     finally:
         process.kill()
     assert process.returncode == 0, said
