@@ -97,7 +97,7 @@ $(VENV)/.training: $(VENV)/.serving
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.training
-	$(PIP_INSTALL) --editable '.[train,batch,ray,rules,redaction,telemetry,dev]'
+	$(PIP_INSTALL) --editable '.[train,batch,ray,rules,redaction,telemetry,memory,dev]'
 	@touch $@
 
 # What the benchmarks race against stands apart: its versions are not ours.

@@ -99,6 +99,8 @@ class Memory:
         tag_ids = {tag: index for index, tag in enumerate(self.tags)}
         words = list(chain.from_iterable(own.texts for own in tokens))
         if not words:
+            nothing = np.zeros(0, dtype=np.int64)
+            self._of_example.update((example.id, nothing) for example in examples)
             return
         tags = [
             tag_ids[tag]
