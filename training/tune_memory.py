@@ -26,10 +26,10 @@ from training.usage import OneLineParser, run_command
 logger = logging.getLogger("training")
 
 _AT_ONCE = 64
-TRAINED = (Kernel(0, 1), Kernel(30, 0.015), Kernel(30, 0.03))
-KNOWN = (Kernel(3, 0.2), Kernel(10, 0.1), Kernel(10, 0.2), Kernel(30, 0.1))
+TRAINED = (Kernel(0, 1), Kernel(30, 0.01), Kernel(30, 0.03))
+KNOWN = (Kernel(3, 0.1), Kernel(3, 0.2), Kernel(10, 0.1), Kernel(10, 0.2))
 NEW = (Kernel(30, 0.5), Kernel(100, 1.0))
-STATES = (Kernel(0, 1), Kernel(0.3, 0.05), Kernel(1, 0.05))
+STATES = (Kernel(0, 1), Kernel(0.1, 0.05), Kernel(0.3, 0.05))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         default="person=PER,location=LOC,corporation=ORG,group=ORG,product=MISC,creative-work=MISC",
         help="what the model calls the labels of the taught corpus",
     )
-    parser.add_argument("--harm", type=float, default=0.0005)
+    parser.add_argument("--harm", type=float, default=0.0002)
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 LATEST = 32
 """Of a form that was taught more often, the latest tokens are asked."""
 
+_MOST_FOUND = 100_000
+"""Words whose forms are kept at hand."""
+
 Ints = NDArray[np.int64]
 
 
@@ -22,6 +25,7 @@ class FormTable:
     def __init__(self) -> None:
         """Start empty."""
         self._ids: dict[str, int] = {}
+        self._found: dict[str, int] = {}
         self._entries: list[list[int]] = []
         self._latest = np.full((0, LATEST), -1, dtype=np.int64)
         self._kinds = np.zeros(0, dtype=np.int64)
@@ -35,6 +39,7 @@ class FormTable:
             kinds: what the model has seen of each; of one form's the least counts.
         """
         forms = []
+        self._found.clear()
         for word, entry, kind in zip(words, entries, kinds, strict=True):
             form = self._ids.setdefault(fold(word), len(self._entries))
             if form == len(self._entries):
@@ -55,8 +60,14 @@ class FormTable:
 
     def find(self, words: Sequence[str]) -> Ints:
         """The form of each word, -1 for one that was not taught."""
-        forms = {word: self._ids.get(fold(word), -1) for word in set(words)}
-        return np.fromiter(map(forms.__getitem__, words), dtype=np.int64, count=len(words))
+        known = self._found
+        missing = set(words).difference(known)
+        if missing:
+            if len(known) > _MOST_FOUND:
+                known.clear()
+                missing = set(words)
+            known.update((word, self._ids.get(fold(word), -1)) for word in missing)
+        return np.fromiter(map(known.__getitem__, words), dtype=np.int64, count=len(words))
 
     def latest(self, forms: Ints) -> Ints:
         """(N, LATEST) the latest taught tokens of N forms, -1 behind the last."""

@@ -18,7 +18,7 @@ from ner_service.memory.lattices import segment_marginals
 from ner_service.memory.recalled import Recalled
 from ner_service.memory.vectors import EXACT_UP_TO, VectorIndex
 from ner_service.memory.votes import (
-    KNOWN,
+    NEW,
     Ballot,
     Voting,
     count_votes,
@@ -62,7 +62,10 @@ class Memory:
         self.labels: tuple[str, ...] = ()
         self._forms = FormTable()
         self._index: VectorIndex | None = None
-        self._entries: list[tuple[str, int, str]] = []  # example, place, text
+        # Columns, not tuples: the garbage collector has nothing to look through.
+        self._entry_examples: list[str] = []
+        self._entry_places: list[int] = []
+        self._entry_texts: list[str] = []
         self._entry_tags = np.zeros(0, dtype=np.int64)
         self._entry_forms = np.zeros(0, dtype=np.int64)
         self._foreign_forms: set[int] = set()
@@ -118,7 +121,9 @@ class Memory:
         self._foreign_forms.update(forms[foreign].tolist())
         begin = 0
         for example, own in zip(examples, tokens, strict=True):
-            self._entries += [(example.id, place, text) for place, text in enumerate(own.texts)]
+            self._entry_examples += [example.id] * len(own)
+            self._entry_places += range(len(own))
+            self._entry_texts += own.texts
             self._of_example[example.id] = numbers[begin : begin + len(own)]
             begin += len(own)
 
@@ -183,11 +188,15 @@ class Memory:
             ballot.weights.tolist(),
             strict=True,
         ):
-            example, place, text = self._entries[entry]
             tag = self.tags[self._entry_tags[entry]]
             before = found[row][entry].weight if entry in found[row] else 0.0
             found[row][entry] = Neighbour(
-                example, place, text, tag, round(cosine, 6), round(weight + before, 6)
+                self._entry_examples[entry],
+                self._entry_places[entry],
+                self._entry_texts[entry],
+                tag,
+                round(cosine, 6),
+                round(weight + before, 6),
             )
         return [
             tuple(sorted(own.values(), key=lambda n: (-n.weight, -n.similarity))[:count])
@@ -239,7 +248,7 @@ class Memory:
         kinds = self._forms.kinds(forms)
         if self._foreign_forms:  # of a label that it lacks the model cannot know anything
             foreign = np.isin(forms, list(self._foreign_forms))
-            kinds = np.where(foreign, np.maximum(kinds, KNOWN), kinds)
+            kinds = np.where(foreign, NEW, kinds)
         weights = kernel_weights(voting.forms, kinds[rows], near)
         return slots[rows], nearest[rows, columns], near, weights
 

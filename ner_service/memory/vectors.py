@@ -53,7 +53,7 @@ class VectorIndex:
         self._vectors[numbers] = vectors
         self._alive[numbers] = True
         if self._graph is not None:
-            self._graph.add(numbers, self._project(vectors))
+            self._graph.add(numbers, self._project(vectors), threads=1)
         elif len(self) > self._exact_up_to and find_spec("usearch") is not None:
             self._make_graph()
         return numbers
@@ -82,7 +82,7 @@ class VectorIndex:
         return np.take_along_axis(numbers, order, 1), np.take_along_axis(cosines, order, 1)
 
     def _graph_search(self, queries: Floats, count: int) -> Ints:
-        found = self._graph.search(self._project(queries), count)
+        found = self._graph.search(self._project(queries), count, threads=1)
         keys = np.asarray(found.keys).reshape(len(queries), -1)
         counts = np.atleast_1d(np.asarray(getattr(found, "counts", len(found))))
         real = np.arange(keys.shape[1]) < counts[:, None]

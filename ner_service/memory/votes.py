@@ -44,12 +44,12 @@ class Voting:
         uncertain: a token whose likeliest tag has less asks neighbours of any form.
     """
 
-    forms: tuple[Kernel, Kernel, Kernel] = (Kernel(30, 0.015), Kernel(10, 0.2), Kernel(100, 1.0))
-    states: Kernel = Kernel(0.3, 0.05)
+    forms: tuple[Kernel, Kernel, Kernel] = (Kernel(30, 0.01), Kernel(3, 0.1), Kernel(100, 1.0))
+    states: Kernel = Kernel(0.1, 0.05)
     neighbours: int = 16
     sure: float = 0.95
     agreeing: float = 0.9
-    uncertain: float = 0.7
+    uncertain: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ WNUT_LABELS = {
     "product": "MISC", "creative-work": "MISC",
 }  # fmt: skip
 STORED = 100_000
-ROUNDS = 5
+ROUNDS = 4
 
 
 class Sentences:
