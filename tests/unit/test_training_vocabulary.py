@@ -14,7 +14,8 @@ def test_words_are_listed_by_falling_frequency_then_alphabet():
 
 
 def test_rare_words_have_no_place_of_their_own():
-    assert build_vocabulary(count_words(documents("b a b", "c a")), min_word_count=2).words == ("a", "b")
+    vocabulary = build_vocabulary(count_words(documents("b a b", "c a")), min_word_count=2)
+    assert vocabulary.words == ("a", "b")
 
 
 def test_characters_count_as_often_as_their_words():
@@ -23,7 +24,8 @@ def test_characters_count_as_often_as_their_words():
 
 
 def test_shapes_that_occur_with_three_words_are_kept():
-    vocabulary = build_vocabulary(count_words(documents("a bb ccc A 1", "a a a a A")), min_word_count=1)
+    counts = count_words(documents("a bb ccc A 1", "a a a a A"))
+    vocabulary = build_vocabulary(counts, min_word_count=1)
     assert vocabulary.shapes == ("x",)
 
 
