@@ -1,7 +1,8 @@
 """The page of `GET /`: HTML, CSS and JavaScript as they stand in this folder, no build step.
 
 Read `index.html`, then `page.js` (what happens when), `api.js` (asking the service), `marks.js`
-(entities in the text), `tables.js` and `output.js` (the panels below), `tabs.js` and `dom.js`.
+(entities in the text), `tables.js`, `teach.js` and `output.js` (the panels
+below), `tabs.js` and `dom.js`.
 """
 
 from pathlib import Path

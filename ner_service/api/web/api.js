@@ -15,8 +15,14 @@ export class Problem extends Error {
 
 export const listModels = (key) => ask("v1/models", { key });
 
-export const tag = (request, { key, signal }) =>
-  ask("v1/entities", {
+export const tag = (request, options) => post("v1/entities", request, options);
+
+export const remember = (request, options) => post("v1/examples", request, options);
+
+export const suggest = (request, options) => post("v1/feedback", request, options);
+
+const post = (address, request, { key, signal }) =>
+  ask(address, {
     key,
     signal,
     method: "POST",

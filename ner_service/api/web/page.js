@@ -56,16 +56,26 @@ async function findNames() {
 function requestFor(text) {
   const request = { text, offset_unit: "utf16" };
   if (models.length > 1) request.model = find("model").value;
-  if (text.length <= UNITS_WITH_TOKENS) request.include = ["tokens"];
+  if (text.length <= UNITS_WITH_TOKENS) {
+    request.include = ["tokens"];
+    if (find("evidence").checked) Object.assign(request, { candidates: 0.05, explain: true });
+  }
   return request;
 }
 
 function take(request, answer, milliseconds) {
   const model = models.find((one) => one.name === answer.model.name);
-  showResult(request, answer, { model, withKey: Boolean(key()) });
-  const found = count(answer.documents[0].entities.length, "entity", "entities");
+  showResult(request, answer, { model, key, taught: learnt });
+  const chosen = answer.documents[0].entities.filter((entity) => entity.chosen !== false);
+  const found = count(chosen.length, "entity", "entities");
   const took = Math.round(milliseconds).toLocaleString("en");
   find("status").textContent = `${found} found in ${took} ms.`;
+}
+
+/** Look again after something was taught: a new label may have come with it. */
+async function learnt() {
+  await loadModels();
+  await findNames();
 }
 
 function takeText(text) {
@@ -88,6 +98,9 @@ function begin() {
   });
   find("key").addEventListener("change", loadModels);
   find("model").addEventListener("change", tellModel);
+  find("evidence").addEventListener("change", () => {
+    if (!find("result").hidden) findNames();
+  });
   takeFiles({
     form: find("form"),
     button: find("open"),

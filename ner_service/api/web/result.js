@@ -5,24 +5,29 @@ import { hues, markedText, pageEnd } from "./marks.js";
 import { curlPanel, jsonPanel } from "./output.js";
 import { entityTable, tokenTable } from "./tables.js";
 import { makeTabs } from "./tabs.js";
+import { teachPanel } from "./teach.js";
 
-// The latest answer: {request, answer, labels, tags, withKey}. Null before the first.
+// The latest answer: {request, answer, labels, tags, key, taught}. Null before the first.
 let latest = null;
 let panel = "panel-entities";
 
 /**
  * Show an answer to a request.
  * @param model what the service tells of the model that answered, if it is known.
- * @param withKey whether a key was sent.
+ * @param key gives the key, empty if there is none.
+ * @param taught is called when something was taught.
  */
-export function showResult(request, answer, { model, withKey }) {
-  const found = answer.documents[0].entities.map((entity) => entity.label);
+export function showResult(request, answer, { model, key, taught }) {
+  const found = answer.documents[0].entities.filter(isChosen).map((entity) => entity.label);
   const labels = [...new Set([...(model?.labels ?? []), ...found])];
-  latest = { request, answer, labels, tags: model?.tags ?? [], withKey };
+  latest = { request, answer, labels, tags: model?.tags ?? [], key, taught };
   showLabels(labels, found);
   find("result").hidden = false;
   show();
 }
+
+/** Tell an entity from a candidate that the model did not choose. */
+const isChosen = (entity) => entity.chosen !== false;
 
 /** Let the filters and tabs work. */
 export function beginResult() {
@@ -72,7 +77,7 @@ function show() {
   if (!latest) return;
   const { entities } = filtered();
   find("threshold-value").textContent = Number(find("threshold").value).toFixed(2);
-  showMarks(latest.request.text, entities);
+  showMarks(latest.request.text, entities.filter(isChosen));
   showPanel();
 }
 
@@ -100,9 +105,16 @@ function showPanel() {
   const { entities, asked, told } = filtered();
   const panels = {
     "panel-entities": () => entityTable(entities, hues(latest.labels)),
-    "panel-tokens": () => tokenTable(latest.answer.documents[0].tokens, entities, latest.tags),
+    "panel-tokens": () =>
+      tokenTable(latest.answer.documents[0].tokens, entities.filter(isChosen), latest.tags),
+    "panel-teach": () =>
+      teachPanel(latest.request.text, entities.filter(isChosen), latest.labels, {
+        key: latest.key,
+        model: latest.request.model,
+        taught: latest.taught,
+      }),
     "panel-json": () => jsonPanel(told),
-    "panel-curl": () => curlPanel(asked, { withKey: latest.withKey }),
+    "panel-curl": () => curlPanel(asked, { withKey: Boolean(latest.key()) }),
   };
   find(panel).replaceChildren(...panels[panel]());
 }

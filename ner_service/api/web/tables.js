@@ -3,17 +3,36 @@
 import { count, element } from "./dom.js";
 
 const ROWS = 200;
+// Neighbours of an entity that are told.
+const SHOWN = 5;
 
 export function entityTable(entities, hueOf) {
   if (!entities.length) return [element("p", { class: "quiet" }, "No entities to show.")];
-  const columns = ["Entity", "Label", "Start", "End", "Score"];
+  const columns = ["Entity", "Label", "Start", "End", "Score", "Source"];
+  const isExplained = entities.some((entity) => entity.explanation);
+  if (isExplained) columns.push("Other labels", "Neighbours in memory");
   return table("Entities", columns, entities, (entity) => [
     element("th", { scope: "row", dir: "auto" }, entity.text),
     element("td", {}, element("span", { class: `chip ${hueOf(entity.label)}` }, entity.label)),
     number(entity.start),
     number(entity.end),
     number(entity.score),
+    element("td", {}, entity.chosen === false ? "candidate" : entity.source ?? "model"),
+    ...(isExplained ? [runnersUp(entity.explanation), neighbours(entity.explanation)] : []),
   ]);
+}
+
+/** Other labels of the same span with their probabilities. */
+function runnersUp(explanation) {
+  const others = Object.entries(explanation?.runners_up ?? {});
+  return element("td", {}, others.map(([label, score]) => `${label} ${score}`).join(", ") || "–");
+}
+
+/** What was taught that is like the entity's tokens: the word, its tag, and how near it is. */
+function neighbours(explanation) {
+  const near = (explanation?.tokens ?? []).flatMap((token) => token.neighbours ?? []).slice(0, SHOWN);
+  const told = near.map((one) => `${one.text} ${one.tag} ${one.similarity.toFixed(2)}`);
+  return element("td", { dir: "auto" }, told.join(", ") || "–");
 }
 
 /** The tokens with what the network is trained on: x by word_id, y by tag_id or its one-hot. */
