@@ -61,10 +61,12 @@ class Recalled:
             spans: theirs, over slots.
             tag_ids: (S,) the decoded tags.
         """
-        if not len(self.voted):
+        if not spans or not len(self.voted):
             return entities
-        is_own = from_votes(self.marginals[self.voted], self.votes, tag_ids[self.voted])
-        taught = self.voted[is_own]
+        bounds = [spans[0].start_token, spans[-1].end_token]
+        rows = slice(*np.searchsorted(self.voted, bounds).tolist())
+        voted = self.voted[rows]
+        taught = voted[from_votes(self.marginals[voted], self.votes[rows], tag_ids[voted])]
         firsts = np.searchsorted(taught, [span.start_token for span in spans])
         behind = np.searchsorted(taught, [span.end_token for span in spans])
         return tuple(
