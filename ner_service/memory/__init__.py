@@ -1,8 +1,9 @@
 """A memory of taught examples that tags without retraining.
 
 Reading order: `examples` (what is taught), `log` and `store` (where it is kept), `conll` (import
-and export), `vectors` and `forms` (who is near), `votes` (how neighbours change emissions), `crf`
-(how a label that the model lacks gets into it), `memory` (all together).
+and export), `vectors` and `forms` (who is near), `electorate` (who of them votes), `votes` (how
+votes change emissions), `crf` (how a label that the model lacks gets into it), `memory` (all
+together).
 """
 
 from ner_service.memory.examples import Example, Taught, make_example

@@ -41,6 +41,7 @@ class Voting:
         neighbours: so many vote at most, of each kind.
         sure: a token whose likeliest tag has this marginal is sure ...
         agreeing: ... and asks nobody if so large a share of its form's neighbours has that tag.
+        audible: nor does a sure token ask where the others' votes weigh no more than this together.
         uncertain: a token whose likeliest tag has less asks neighbours of any form.
     """
 
@@ -49,7 +50,8 @@ class Voting:
     neighbours: int = 16
     sure: float = 0.95
     agreeing: float = 0.9
-    uncertain: float = 0.5
+    audible: float = 0.05
+    uncertain: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)

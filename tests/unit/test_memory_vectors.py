@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ner_service.memory import vectors as vectors_module
-from ner_service.memory.memory import unit
+from ner_service.memory.electorate import unit
 from ner_service.memory.vectors import VectorIndex
 
 

@@ -1,0 +1,174 @@
+"""Taught tokens as neighbours: who of them votes on a slot, and with what weight."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner_service.memory.forms import FormTable
+from ner_service.memory.vectors import EXACT_UP_TO, VectorIndex
+from ner_service.memory.votes import NEW, Ballot, Voting, kernel_weights
+
+_SLACK = 0.05
+"""So much lower than a cosine may be what the projection shows of it: half of its standard error
+for vectors that are not alike, several times that for those that nearly are."""
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_Votes = tuple[Ints, Ints, Floats, NDArray[np.float64]]
+
+
+class Electorate:
+    """Taught tokens by number, 0 and up: their states, forms and tags."""
+
+    def __init__(self, *, exact_up_to: int = EXACT_UP_TO) -> None:
+        """Start empty; up to so many states are searched exactly."""
+        self._exact_up_to = exact_up_to
+        self._forms = FormTable()
+        self._index: VectorIndex | None = None
+        self.tags: Ints = np.zeros(0, dtype=np.int64)
+        self._entry_forms: Ints = np.zeros(0, dtype=np.int64)
+        self._foreign_forms: set[int] = set()
+
+    def add(
+        self,
+        words: Sequence[str],
+        states: Floats,
+        *,
+        tags: Ints,
+        kinds: Ints,
+        foreign: NDArray[np.bool_],
+    ) -> Ints:
+        """Add N tokens, at least one; gives their numbers.
+
+        Args:
+            words: their texts.
+            states: (N, H) their hidden states.
+            tags: (N,) their tag ids.
+            kinds: (N,) what the model has seen of them: TRAINED, KNOWN or NEW.
+            foreign: (N,) whether their tag is one that the model lacks.
+        """
+        if self._index is None:
+            self._index = VectorIndex(states.shape[1], exact_up_to=self._exact_up_to)
+        numbers = self._index.add(unit(states))
+        forms = self._forms.add(words, numbers.tolist(), kinds.tolist())
+        self.tags = np.concatenate([self.tags, tags])
+        self._entry_forms = np.concatenate([self._entry_forms, forms])
+        self._foreign_forms.update(forms[foreign].tolist())
+        return numbers
+
+    def remove(self, numbers: Ints) -> None:
+        """Let tokens vote no more."""
+        if len(numbers) and self._index is not None:
+            self._index.remove(numbers)
+            self._forms.remove(self._entry_forms[numbers].tolist(), numbers.tolist())
+
+    def ballot(
+        self,
+        slots: Ints,
+        words: Sequence[str],
+        states: Floats,
+        marginals: NDArray[np.float64],
+        voting: Voting,
+    ) -> Ballot:
+        """Who votes on which slot.
+
+        Args:
+            slots: (N,) those that tokens stand at.
+            words: the N tokens.
+            states: (S, H) of all slots.
+            marginals: (S, K) of the model.
+            voting: who is asked and what votes weigh.
+        """
+        if self._index is None or not len(slots):
+            return _concatenated([])
+        forms = self._forms.find(words)
+        best = marginals[slots].argmax(axis=1)
+        certainty = marginals[slots, best]
+        asking = np.flatnonzero(forms >= 0)
+        latest = self._forms.latest(forms[asking])  # (N, LATEST)
+        real = latest >= 0
+        agreeing = (self.tags[latest] == best[asking, None]) & real
+        share = agreeing.sum(axis=1) / np.maximum(real.sum(axis=1), 1)
+        sure = certainty[asking] > voting.sure
+        kept = real.any(axis=1) & ~(sure & (share > voting.agreeing))
+        doubted = np.flatnonzero(kept & sure)
+        kept[doubted] = self._is_heard(
+            states[slots[asking[doubted]]],
+            self._kinds(forms[asking[doubted]]),
+            np.where(agreeing[doubted], -1, latest[doubted]),
+            voting,
+        )
+        asking, latest = asking[kept], latest[kept]
+        parts = [self._form_votes(slots[asking], forms[asking], latest, states, voting)]
+        unsure = slots[certainty < voting.uncertain]
+        if len(unsure) and voting.states.weight:
+            parts.append(self._state_votes(unsure, states, voting))
+        return _concatenated(parts)
+
+    def _kinds(self, forms: Ints) -> Ints:
+        kinds = self._forms.kinds(forms)
+        if self._foreign_forms:  # of a label that it lacks the model cannot know anything
+            kinds = np.where(np.isin(forms, list(self._foreign_forms)), NEW, kinds)
+        return kinds
+
+    def _is_heard(
+        self, states: Floats, kinds: Ints, entries: Ints, voting: Voting
+    ) -> NDArray[np.bool_]:
+        """Whether votes of N slots' dissenters may amount to something, (N,).
+
+        The states are compared by their projections, a quarter as long.
+
+        Args:
+            states: (N, H).
+            kinds: (N,) of the slots' forms.
+            entries: (N, E) the dissenters, -1 for none.
+            voting: what votes weigh.
+        """
+        assert self._index is not None
+        queries = self._index.projected(unit(states))
+        rows, columns = np.nonzero(entries >= 0)
+        cosines = self._index.near_cosines(entries[rows, columns], queries, rows)
+        weights = kernel_weights(voting.forms, kinds[rows], np.minimum(cosines + _SLACK, 1.0))
+        heard: NDArray[np.bool_] = (
+            np.bincount(rows, weights=weights, minlength=len(states)) > voting.audible
+        )
+        return heard
+
+    def _form_votes(
+        self, slots: Ints, forms: Ints, latest: Ints, states: Floats, voting: Voting
+    ) -> _Votes:
+        assert self._index is not None
+        queries = unit(states[slots])
+        rows, columns = np.nonzero(latest >= 0)
+        entries = latest[rows, columns]
+        cosines = np.full(latest.shape, -2.0, dtype=np.float32)
+        cosines[rows, columns] = np.einsum("nh,nh->n", self._index.vectors[entries], queries[rows])
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, : voting.neighbours]
+        nearest = np.take_along_axis(latest, order, 1)
+        rows, columns = np.nonzero(nearest >= 0)
+        near = np.take_along_axis(cosines, order, 1)[rows, columns]
+        weights = kernel_weights(voting.forms, self._kinds(forms)[rows], near)
+        return slots[rows], nearest[rows, columns], near, weights
+
+    def _state_votes(self, slots: Ints, states: Floats, voting: Voting) -> _Votes:
+        assert self._index is not None
+        entries, cosines = self._index.search(unit(states[slots]), voting.neighbours)
+        rows, columns = np.nonzero(entries >= 0)
+        near = cosines[rows, columns]
+        kinds = np.zeros(len(rows), dtype=np.int64)
+        weights = kernel_weights((voting.states,), kinds, near)
+        return slots[rows], entries[rows, columns], near, weights
+
+
+def unit(states: Floats) -> Floats:
+    """States of length 1: cells without bounds have states of any length."""
+    lengths = np.linalg.norm(states, axis=1, keepdims=True)
+    result: Floats = states / np.maximum(lengths, np.float32(1e-12))
+    return result
+
+
+def _concatenated(parts: Sequence[_Votes]) -> Ballot:
+    nothing = np.zeros(0, dtype=np.int64)
+    none: _Votes = (nothing, nothing, np.zeros(0, np.float32), np.zeros(0))
+    return Ballot(*(np.concatenate(columns) for columns in zip(none, *parts, strict=True)))
