@@ -3,12 +3,14 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match, Route
 
 from ner_service.api import redaction, teaching
 from ner_service.api.auth import Guard, KeyRing
@@ -126,7 +128,15 @@ def _spare_cores() -> int:
     return max(1, min(cores - 1, MOST_THREADS))
 
 
-async def _pass_on(_: Request, error: Exception) -> Response:
+async def _pass_on(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette names the methods of the path's first route alone.
+        matching = [
+            route.methods or set()
+            for route in request.app.routes
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        ]
+        error.headers = {"Allow": ", ".join(sorted(set[str]().union(*matching)))}
     raise error
 
 

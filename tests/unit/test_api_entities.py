@@ -302,6 +302,9 @@ def test_an_unknown_page_is_404_and_a_wrong_method_405():
     response = call(app, "GET", "/v1/entities")
     problem(response, 405)
     assert response.headers["allow"] == "POST"
+    response = call(app, "PUT", "/v1/examples")
+    problem(response, 405)
+    assert response.headers["allow"] == "GET, POST"
 
 
 def test_a_failure_of_ours_is_told_as_such_and_nothing_else():
