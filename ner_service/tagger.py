@@ -228,6 +228,7 @@ class Tagger:
                 self._backend, self._rows.matrix, row_ids, windows, len(self._config.tags)
             )
         decoded = decoder.decode(emissions, segments, boundaries)
+        taught = [] if recalled is None else recalled.taught(decoded.spans, decoded.tag_ids)
         opened = [span.start_token for span in decoded.spans]
         span_places = [bisect_left(opened, first) for first in first_slots]
         answers = []
@@ -246,8 +247,11 @@ class Tagger:
             entities = entities_from_spans(
                 document.text, document.tokens, spans, decoded.scores[place]
             )
-            if recalled is not None:
-                entities = recalled.marked(entities, decoded.spans[place], decoded.tag_ids)
+            if any(taught[place]):
+                entities = tuple(
+                    replace(entity, source="memory") if voted else entity
+                    for entity, voted in zip(entities, taught[place], strict=True)
+                )
             tag_ids = decoded.tag_ids[begin:end]
             analysis = None
             if document.wanted is not None:

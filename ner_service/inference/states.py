@@ -1,6 +1,7 @@
 """Windows through the network, to hidden states and emissions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,38 @@ from ner_service.inference.emissions import SLOTS_A_BATCH, batches_by_length, sl
 from ner_service.text.windows import Window
 
 
+@dataclass(frozen=True, slots=True)
+class SlotStates:
+    """Hidden states of S slots, left where the network put them: few of them are ever asked for.
+
+    Attributes:
+        outputs: (T * B, H) of each batch.
+        firsts: where each batch begins, counted through all of them.
+        places: (S,) where a slot's state is, counted so.
+    """
+
+    outputs: tuple[NDArray[np.float32], ...]
+    firsts: tuple[int, ...]
+    places: NDArray[np.int64]
+
+    def __getitem__(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """States (N, H) of N slots."""
+        places = self.places[slots]
+        if len(self.outputs) == 1:
+            return self.outputs[0][places]
+        result = np.empty((len(places), self.outputs[0].shape[1]), dtype=np.float32)
+        for first, output in zip(self.firsts, self.outputs, strict=True):
+            own = np.flatnonzero((places >= first) & (places < first + len(output)))
+            result[own] = output[places[own] - first]
+        return result
+
+
 def compute_states(
     backend: Backend,
     matrix: NDArray[np.float32],
     row_ids: NDArray[np.int32],
     windows: Sequence[Window],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[SlotStates, NDArray[np.float32]]:
     """Run every window and keep what belongs to the slots it answers for.
 
     Args:
@@ -25,25 +52,29 @@ def compute_states(
         windows: over those slots, at least one; their kept ranges cover all slots once.
 
     Returns:
-        Hidden states (S, H) and emissions (S, K).
+        Hidden states of S slots, and emissions (S, K).
     """
-    results: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    emissions: NDArray[np.float32] | None = None
+    outputs: list[NDArray[np.float32]] = []
+    firsts: list[int] = []
+    places = np.zeros(len(row_ids), dtype=np.int64)
+    end = 0
     lengths = np.array([window.stop - window.start for window in windows], dtype=np.int64)
     for chosen in batches_by_length(lengths, SLOTS_A_BATCH):
         batch = [windows[index] for index in chosen]
         starts = np.array([window.start for window in batch])
         slots = slot_grid(starts, lengths[chosen])  # (T, B)
-        outputs = backend.encode_states(matrix[row_ids[slots]], lengths[chosen])
-        if results is None:
-            states, emissions = (
-                np.empty((len(row_ids), output.shape[2]), dtype=np.float32) for output in outputs
-            )
-            results = states, emissions
+        states, output = backend.encode_states(matrix[row_ids[slots]], lengths[chosen])
+        if emissions is None:
+            emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)
         keep_from = np.array([window.keep_start for window in batch])
         keep_to = np.array([window.keep_stop for window in batch])
         steps = np.arange(len(slots))[:, None] + starts
         kept = (steps >= keep_from) & (steps < keep_to)
-        for result, output in zip(results, outputs, strict=True):
-            result[slots[kept]] = output[kept]
-    assert results is not None
-    return results
+        emissions[slots[kept]] = output[kept]
+        places[slots[kept]] = end + np.flatnonzero(kept)
+        outputs.append(states.reshape(-1, states.shape[2]))
+        firsts.append(end)
+        end += slots.size
+    assert emissions is not None
+    return SlotStates(tuple(outputs), tuple(firsts), places), emissions

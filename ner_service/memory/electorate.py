@@ -1,6 +1,7 @@
 """Taught tokens as neighbours: who of them votes on a slot, and with what weight."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,16 @@ for vectors that are not alike, several times that for those that nearly are."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+
+
+class States(Protocol):
+    """Hidden states of slots, taken by an array of slots."""
+
+    def __getitem__(self, slots: Ints, /) -> Floats:
+        """(N, H) of N slots."""
+        ...
+
+
 _Votes = tuple[Ints, Ints, Floats, NDArray[np.float64]]
 
 
@@ -67,7 +78,7 @@ class Electorate:
         self,
         slots: Ints,
         words: Sequence[str],
-        states: Floats,
+        states: States,
         marginals: NDArray[np.float64],
         voting: Voting,
     ) -> Ballot:
@@ -117,41 +128,57 @@ class Electorate:
     ) -> NDArray[np.bool_]:
         """Whether votes of N slots' dissenters may amount to something, (N,).
 
-        The states are compared by their projections, a quarter as long.
-
         Args:
             states: (N, H).
             kinds: (N,) of the slots' forms.
             entries: (N, E) the dissenters, -1 for none.
             voting: what votes weigh.
         """
-        assert self._index is not None
-        queries = self._index.projected(unit(states))
         rows, columns = np.nonzero(entries >= 0)
-        cosines = self._index.near_cosines(entries[rows, columns], queries, rows)
-        weights = kernel_weights(voting.forms, kinds[rows], np.minimum(cosines + _SLACK, 1.0))
+        reach = self._reach(unit(states), kinds, rows, entries[rows, columns], voting)
         heard: NDArray[np.bool_] = (
-            np.bincount(rows, weights=weights, minlength=len(states)) > voting.audible
+            np.bincount(rows, weights=reach, minlength=len(states)) > voting.audible
         )
         return heard
 
+    def _reach(
+        self, queries: Floats, kinds: Ints, rows: Ints, entries: Ints, voting: Voting
+    ) -> NDArray[np.float64]:
+        """What votes weigh at most, (V,): states are compared by projections, a quarter as long.
+
+        Args:
+            queries: (N, H), of length 1.
+            kinds: (N,) of their forms.
+            rows: (V,) the query of each vote.
+            entries: (V,) who votes.
+            voting: what votes weigh.
+        """
+        assert self._index is not None
+        cosines = self._index.near_cosines(entries, self._index.projected(queries), rows)
+        return kernel_weights(voting.forms, kinds[rows], np.minimum(cosines + _SLACK, 1.0))
+
     def _form_votes(
-        self, slots: Ints, forms: Ints, latest: Ints, states: Floats, voting: Voting
+        self, slots: Ints, forms: Ints, latest: Ints, states: States, voting: Voting
     ) -> _Votes:
         assert self._index is not None
+        kinds = self._kinds(forms)
         queries = unit(states[slots])
         rows, columns = np.nonzero(latest >= 0)
+        if voting.least:
+            reach = self._reach(queries, kinds, rows, latest[rows, columns], voting)
+            rows, columns = rows[reach >= voting.least], columns[reach >= voting.least]
         entries = latest[rows, columns]
         cosines = np.full(latest.shape, -2.0, dtype=np.float32)
         cosines[rows, columns] = np.einsum("nh,nh->n", self._index.vectors[entries], queries[rows])
         order = np.argsort(-cosines, axis=1, kind="stable")[:, : voting.neighbours]
         nearest = np.take_along_axis(latest, order, 1)
-        rows, columns = np.nonzero(nearest >= 0)
-        near = np.take_along_axis(cosines, order, 1)[rows, columns]
-        weights = kernel_weights(voting.forms, self._kinds(forms)[rows], near)
+        ordered = np.take_along_axis(cosines, order, 1)
+        rows, columns = np.nonzero(ordered > -2.0)
+        near = ordered[rows, columns]
+        weights = kernel_weights(voting.forms, kinds[rows], near)
         return slots[rows], nearest[rows, columns], near, weights
 
-    def _state_votes(self, slots: Ints, states: Floats, voting: Voting) -> _Votes:
+    def _state_votes(self, slots: Ints, states: States, voting: Voting) -> _Votes:
         assert self._index is not None
         entries, cosines = self._index.search(unit(states[slots]), voting.neighbours)
         rows, columns = np.nonzero(entries >= 0)

@@ -12,7 +12,7 @@ from ner_service.inference.analyser import Analyser
 from ner_service.inference.analysis import Neighbour
 from ner_service.inference.decoder import Decoder
 from ner_service.memory.crf import extended_tags, extended_weights
-from ner_service.memory.electorate import Electorate
+from ner_service.memory.electorate import Electorate, States
 from ner_service.memory.examples import Example
 from ner_service.memory.lattices import segment_marginals
 from ner_service.memory.recalled import Recalled
@@ -127,7 +127,7 @@ class Memory:
     def recall(
         self,
         words: Sequence[Sequence[str]],
-        states: Floats,
+        states: States,
         emissions: Floats,
         segments: Sequence[tuple[int, int]],
         boundaries: NDArray[np.bool_],
@@ -172,7 +172,8 @@ class Memory:
             count: how many of each.
         """
         found: list[dict[int, Neighbour]] = [{} for _ in words]
-        every = replace(self.voting, sure=1.1, uncertain=1.1)  # asked whatever the model holds
+        # All are asked, whatever the model holds.
+        every = replace(self.voting, sure=1.1, uncertain=1.1, least=0.0)
         ballot = self._electorate.ballot(np.arange(len(words)), words, states, marginals, every)
         for row, entry, cosine, weight in zip(
             ballot.rows.tolist(),

@@ -1,14 +1,14 @@
 """What the memory had to say of a batch of documents."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_service.entities import Entity
 from ner_service.inference.analysis import Neighbour
+from ner_service.memory.electorate import States
 from ner_service.memory.votes import from_votes
 from ner_service.tags import Span
 from ner_service.text import Tokens
@@ -45,34 +45,26 @@ class Recalled:
     """
 
     memory: Neighbourhood
-    states: NDArray[np.float32]
+    states: States
     marginals: NDArray[np.float64]
     emissions: NDArray[np.float32]
     voted: NDArray[np.int64]
     votes: NDArray[np.float64]
 
-    def marked(
-        self, entities: tuple[Entity, ...], spans: Sequence[Span], tag_ids: NDArray[np.int64]
-    ) -> tuple[Entity, ...]:
-        """Name the memory as the source of entities with a tag that more votes than model made.
+    def taught(self, spans: Sequence[Span], tag_ids: NDArray[np.int64]) -> list[bool]:
+        """Whether spans have a tag that more votes than model made.
 
         Args:
-            entities: some of those decoded.
-            spans: theirs, over slots.
+            spans: all those decoded, over slots.
             tag_ids: (S,) the decoded tags.
         """
         if not spans or not len(self.voted):
-            return entities
-        bounds = [spans[0].start_token, spans[-1].end_token]
-        rows = slice(*np.searchsorted(self.voted, bounds).tolist())
-        voted = self.voted[rows]
-        taught = voted[from_votes(self.marginals[voted], self.votes[rows], tag_ids[voted])]
-        firsts = np.searchsorted(taught, [span.start_token for span in spans])
-        behind = np.searchsorted(taught, [span.end_token for span in spans])
-        return tuple(
-            replace(entity, source="memory") if some else entity
-            for entity, some in zip(entities, (behind > firsts).tolist(), strict=True)
-        )
+            return [False] * len(spans)
+        made = from_votes(self.marginals[self.voted], self.votes, tag_ids[self.voted])
+        slots = self.voted[made]
+        firsts = np.searchsorted(slots, [span.start_token for span in spans])
+        found: list[bool] = (np.searchsorted(slots, [s.end_token for s in spans]) > firsts).tolist()
+        return found
 
     def neighbours(
         self, tokens: Tokens, slots: NDArray[np.int64], spans: Sequence[Span]

@@ -42,6 +42,7 @@ class Voting:
         sure: a token whose likeliest tag has this marginal is sure ...
         agreeing: ... and asks nobody if so large a share of its form's neighbours has that tag.
         audible: nor does a sure token ask where the others' votes weigh no more than this together.
+        least: a neighbour of the token's form whose vote weighs less does not vote.
         uncertain: a token whose likeliest tag has less asks neighbours of any form.
     """
 
@@ -51,6 +52,7 @@ class Voting:
     sure: float = 0.95
     agreeing: float = 0.9
     audible: float = 0.05
+    least: float = 0.001
     uncertain: float = 0.4
 
 
