@@ -2,8 +2,8 @@
 
 No test set is looked at. A corpus of another kind is taught, one half of its sentences; its other
 half says what that gains, and the model's development set what it harms. Of the weights that lower
-the development F1 by no more than `--harm`, those with the highest gain are told; they are the
-defaults of `ner_service.memory.votes.Voting`.
+the development F1 by no more than `--harm`, those with the highest gain are told. The defaults of
+`ner_service.memory.votes.Voting` are among those tried.
 """
 
 import logging

@@ -11,8 +11,8 @@ from ner_service.memory.vectors import EXACT_UP_TO, VectorIndex
 from ner_service.memory.votes import NEW, Ballot, Voting, kernel_weights
 
 _SLACK = 0.05
-"""So much lower than a cosine may be what the projection shows of it: half of its standard error
-for vectors that are not alike, several times that for those that nearly are."""
+"""So far below a cosine may the one of projections lie: by five times its standard error at .95,
+by half of it at 0, where only forms that the model never saw have votes of any weight."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -144,7 +144,7 @@ class Electorate:
     def _reach(
         self, queries: Floats, kinds: Ints, rows: Ints, entries: Ints, voting: Voting
     ) -> NDArray[np.float64]:
-        """What votes weigh at most, (V,): states are compared by projections, a quarter as long.
+        """What votes may weigh, (V,): states are compared by projections, a quarter as long.
 
         Args:
             queries: (N, H), of length 1.

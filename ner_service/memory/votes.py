@@ -33,7 +33,7 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voting:
-    """Who is asked and what votes weigh; `python -m training.tune_memory` finds these numbers.
+    """Who is asked and what votes weigh; `python -m training.tune_memory` finds weights.
 
     Attributes:
         forms: for neighbours of the token's own form, by what the model has seen of the form.

@@ -93,6 +93,8 @@ def test_weights_that_are_told_are_those_in_use() -> None:
         f"marginal below {short(voting.uncertain)},",
         f"with weight {short(voting.states.weight)} ({short(voting.states.width)})",
         f"surer than {short(voting.sure)} and",
+        f"no more than {short(voting.audible)} together",
+        f"less than {short(voting.least)} is not counted",
         f"Up to {EXACT_UP_TO:,} states",
         f"to {PROJECTED_WIDTH} dimensions",
     ):
