@@ -161,7 +161,7 @@ def learn(
         rounds = [
             random.permutation(len(replayed)) for _ in range(-(-drawn // max(1, len(replayed))))
         ]
-        chosen = np.concatenate(rounds)[:drawn] if rounds else []
+        chosen: list[int] = np.concatenate(rounds)[:drawn].tolist() if rounds else []
         windows = [*taught, *(replayed[index] for index in chosen)]
         order = random.permutation(len(windows))
         losses = []
