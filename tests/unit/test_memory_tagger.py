@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from ner_service.artifact import load_artifact
 from ner_service.errors import ConfigError
 from ner_service.memory import Example, Memory, Taught, make_example
+from ner_service.memory import forms as forms_module
 from ner_service.memory.forms import LATEST, FormTable
 from ner_service.memory.votes import KNOWN, NEW, TRAINED
 from ner_service.tagger import Document, Tagger, TagOptions
@@ -141,6 +142,25 @@ def test_example_that_does_not_fit_the_tokens_is_refused_whole(tagger: Tagger) -
 def test_given_tokens_are_taught_as_they_are(tagger: Tagger) -> None:
     tagger.teach([make_example("x:y z", [Taught(0, 3, "PER")], ["x:y", "z"])])
     assert found(tagger.tag_tokens([["x:y", "z"]])[0])[0] == ("x:y", "PER")
+
+
+def test_example_without_tokens_is_remembered_and_changes_nothing(tagger: Tagger) -> None:
+    before = tagger.tag(TEXT)
+    blank = make_example("\u200b", [])  # a space of no width: no token
+    tagger.teach([blank])
+    assert tagger.memory.identifiers == (blank.id,)
+    assert tagger.tag(TEXT).entities == before.entities
+    tagger.forget([blank.id])
+    assert tagger.memory.examples == 0
+
+
+def test_words_kept_at_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms_module, "_MOST_FOUND", 2)
+    forms = FormTable()
+    forms.add(["toy"], [0], [KNOWN])
+    for words in (["toy", "a", "b"], ["c", "Toy"], ["toy", "d"]):
+        assert forms.find(words).tolist() == [0 if w.lower() == "toy" else -1 for w in words]
+    assert len(forms._found) <= 4
 
 
 def test_of_a_common_form_the_latest_tokens_are_asked() -> None:
