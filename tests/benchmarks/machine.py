@@ -19,12 +19,9 @@ def describe(bench: Bench) -> dict[str, Any]:
     artifact = load_artifact(bench.model)
     network = artifact.config.network
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": _commit(),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(_memory_bytes() / 2**30, 1),
-        "load_before": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _OURS},
@@ -39,6 +36,15 @@ def describe(bench: Bench) -> dict[str, Any]:
             "vectors_width": network.vectors_width,
             "tags": len(artifact.config.tags),
         },
+    }
+
+
+def when() -> dict[str, Any]:
+    """Date, commit and how busy the machine is before a part begins."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _commit(),
+        "load_before": round(os.getloadavg()[0], 2),
     }
 
 

@@ -9,6 +9,7 @@ from tests.benchmarks.plots import draw_plots
 from tests.benchmarks.targets import targets_met
 
 PLOTS = "benchmarks"
+RESULTS = "benchmarks.json"
 Results = Mapping[str, Any]
 
 _CONTENDERS = {
@@ -22,7 +23,7 @@ _CONTENDERS = {
 
 def write_report(results: Results, folder: Path) -> None:
     """Write the figures, the plots and the page into a folder."""
-    (folder / "benchmarks.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (folder / RESULTS).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     plots = folder / PLOTS
     plots.mkdir(exist_ok=True)
     draw_plots(results["measures"], plots)
@@ -83,8 +84,10 @@ def _head(results: Results) -> str:
             f"{model['name']} {model['version']}: {model['cell']}, {model['hidden_width']} units "
             f"in each of {model['directions']} directions, word rows of {model['word_width']}",
         ),
-        ("date, commit", f"{machine['date']}, {machine['commit']}"),
-        ("load before the run", number(machine["load_before"])),
+    ]
+    runs = [
+        (name, run["date"], run["commit"] or "", number(run["load_before"]))
+        for name, run in results["runs"].items()
     ]
     met = [
         (target.what, target.wanted, target.measured, "yes" if target.met else "**no**")
@@ -92,11 +95,12 @@ def _head(results: Results) -> str:
     ]
     return (
         "# Benchmarks\n\n"
-        "Written by `make bench`; no figure here is typed. Everything is from one run on one "
-        "machine. Contenders take turns; a figure is the median of the rounds, the least and the "
-        "most in brackets; a ratio is taken round by round. All figures: "
+        "Written by `make bench`; no figure here is typed. What is compared was measured in one "
+        "run on one machine: contenders take turns; a figure is the median of the rounds, the "
+        "least and the most in brackets; a ratio is taken round by round. All figures: "
         "[benchmarks.json](benchmarks.json).\n\n"
-        f"{warning}{table(('', ''), rows)}\n\n## Targets\n\n"
+        f"{warning}{table(('', ''), rows)}\n\n"
+        f"{table(('run', 'date', 'commit', 'load before'), runs)}\n\n## Targets\n\n"
         f"{table(('what', 'target', 'measured', 'met'), met)}"
     )
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from ner_service.tagger import resolve_model
 from tests.benchmarks.bench import DATA, QUICK, ROOT, Bench, Sizes, say
-from tests.benchmarks.machine import describe
+from tests.benchmarks.machine import describe, when
 from tests.benchmarks.parity import TEST_SET
-from tests.benchmarks.report import write_report
+from tests.benchmarks.report import RESULTS, write_report
 from tests.benchmarks.timing import environment
 
 MEASURES = (
@@ -52,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         results = run(bench, options.only or MEASURES)
     options.output.mkdir(parents=True, exist_ok=True)
+    if options.only:
+        results = with_earlier(results, options.output / RESULTS)
     write_report(results, options.output)
     say(f"{options.output}/benchmarks.md written")
     return 0
@@ -59,16 +61,34 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(bench: Bench, names: tuple[str, ...] | list[str]) -> dict[str, Any]:
     """Each measure in a process of its own, one after the other; nothing else should run."""
-    results: dict[str, Any] = {"quick": bench.quick, "machine": describe(bench), "measures": {}}
+    machine = describe(bench)
+    results: dict[str, Any] = {"quick": bench.quick, "machine": machine, "measures": {}, "runs": {}}
     for name in names:
         if name in _NEEDS_CORPUS and not (bench.corpus / TEST_SET).is_file():
             say(f"{name}: left out, no {bench.corpus / TEST_SET}")
             continue
         begun = time.monotonic()
         say(name)
+        results["runs"][name] = when()
         results["measures"][name] = _measure(bench, name)
         say(f"  {time.monotonic() - begun:.0f} s")
     return results
+
+
+def with_earlier(results: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Keep the parts that were measured before, of the same model on a machine of the same kind.
+
+    Whatever is compared is compared within one part, so parts may be of different hours.
+    """
+    if not file.is_file():
+        return results
+    earlier = json.loads(file.read_text(encoding="utf-8"))
+    if any(earlier[key] != results[key] for key in ("quick", "machine")):
+        return results
+    return {
+        **results,
+        **{key: {**earlier[key], **results[key]} for key in ("measures", "runs")},
+    }
 
 
 def _measure(bench: Bench, name: str) -> dict[str, Any]:
@@ -108,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", type=Path, default=ROOT / "docs", help="folder of the report")
     parser.add_argument("--quick", action="store_true", help="prove that it runs; no figures")
-    parser.add_argument("--only", nargs="+", choices=MEASURES, help="some measures alone")
+    parser.add_argument("--only", nargs="+", choices=MEASURES, help="some parts anew")
     return parser
 
 

@@ -1,3 +1,4 @@
+import json
 import re
 import sys
 
@@ -7,6 +8,7 @@ from tests.benchmarks.bench import QUICK, Bench, Sizes
 from tests.benchmarks.client import request
 from tests.benchmarks.parity import compare
 from tests.benchmarks.report import number, render, write_report
+from tests.benchmarks.run import with_earlier
 from tests.benchmarks.targets import targets_met
 from tests.benchmarks.timing import in_turn, ratios, run_command, spread
 
@@ -113,12 +115,9 @@ MEASURES = {
 RESULTS = {
     "quick": False,
     "machine": {
-        "date": "2026-01-01",
-        "commit": None,
         "processor": "A processor",
         "cores": 2,
         "memory_gib": 24.0,
-        "load_before": 0.1,
         "system": "Linux",
         "python": "3.11",
         "versions": {"numpy": "2"},
@@ -135,6 +134,7 @@ RESULTS = {
         },
     },
     "measures": MEASURES,
+    "runs": {name: {"date": "2026-01-01", "commit": None, "load_before": 0.1} for name in MEASURES},
 }
 
 
@@ -228,3 +228,15 @@ def test_answers_are_compared_by_tags_and_scores(tiny_model):
     same = compare(tagger.tag_batch(texts), tagger.tag_batch(texts))
     assert (same["tags_changed"], same["largest"], same["entities_in_one"]) == (0, 0.0, 0)
     assert same["tags"] == 12
+
+
+def test_some_parts_anew_keep_the_others_of_the_same_model(tmp_path):
+    file = tmp_path / "benchmarks.json"
+    file.write_text(json.dumps(RESULTS))
+    one = {**RESULTS, "measures": {"parity": "new"}, "runs": {"parity": "now"}}
+    merged = with_earlier(one, file)
+    assert merged["measures"] == {**MEASURES, "parity": "new"}
+    assert merged["runs"] == {**RESULTS["runs"], "parity": "now"}
+    other = {**one, "machine": {**RESULTS["machine"], "cores": 4}}
+    assert with_earlier(other, file) == other
+    assert with_earlier(one, tmp_path / "none.json") == one
