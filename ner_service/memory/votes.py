@@ -47,7 +47,7 @@ class Voting:
     """
 
     forms: tuple[Kernel, Kernel, Kernel] = (Kernel(30, 0.01), Kernel(3, 0.1), Kernel(100, 1.0))
-    states: Kernel = Kernel(0.1, 0.05)
+    states: Kernel = Kernel(0.3, 0.05)
     neighbours: int = 16
     sure: float = 0.95
     agreeing: float = 0.9
