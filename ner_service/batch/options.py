@@ -61,7 +61,7 @@ class Options:
     compression: Compression = ""
     scheme: Scheme = "BIO"
     shard_documents: int = 2000
-    shard_bytes: int = 2**19
+    shard_bytes: int = 2**17
     max_line_bytes: int = 16 * 2**20
     max_document: int = 1_000_000
 
