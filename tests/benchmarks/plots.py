@@ -50,6 +50,7 @@ def _draw_peers(figures: Figures) -> Figure:
     colours = [_COLOURS.get(name, _GREY) for name in names]
     axes.barh([_CONTENDERS[name] for name in names], medians, xerr=errors, color=colours)
     axes.set_xlabel(f"words/s, {figures['processes']} processes, without start")
+    axes.locator_params(axis="x", nbins=6)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
@@ -94,7 +95,7 @@ def _draw_kernel(figures: Figures) -> Figure:
         axes.set_xlabel(title)
         if axis != "width":
             _doubling(axes)
-        axes.set_ylim(bottom=0)
+    all_axes[0].set_ylim(bottom=0)
     all_axes[0].set_ylabel("tokens/s, one thread")
     all_axes[0].yaxis.set_major_formatter("{x:,.0f}")
     all_axes[0].legend(frameon=False)
