@@ -1,8 +1,8 @@
 """Named entity recognition: names out of text.
 
 Reading order: `text` and `tags`, then `artifact` (a model on disk), `network` (torch) and
-`inference` (words to spans), then `tagger`, which is the whole way on one screen. `rules`,
-`memory` and `redaction` build on it; `api`, `batch` and `cli` are its faces.
+`inference` (words to spans), then `tagger`, which is the whole way on one screen; `rules` and
+`memory` steer it. `redaction` and `teaching` build on it; `api`, `batch` and `cli` are its faces.
 """
 
 from ner_service.entities import Entity

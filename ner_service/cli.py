@@ -86,7 +86,7 @@ app.add_typer(feedback_app)
 @app.command()
 def models() -> None:
     """List the models that can be asked for by name."""
-    from ner_service.tagger import list_models
+    from ner_service.artifact.locate import list_models
 
     for path in list_models():
         print(f"{path.name}\t{path}")

@@ -1,10 +1,8 @@
 """The whole way on one screen: text, tokens, windows, rows, emissions, decoding, entities."""
 
-import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
 
@@ -12,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.artifact import Artifact, load_artifact
-from ner_service.artifact.store import CONFIG
+from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.vocabulary import UNKNOWN_ID
 from ner_service.entities import Entity, entities_from_spans
-from ner_service.errors import ConfigError, ModelNotFoundError
+from ner_service.errors import ConfigError
 from ner_service.inference.analyser import Analyser, DecodedDocument
 from ner_service.inference.analysis import (
     LEAST_PROBABILITY,
@@ -24,6 +22,7 @@ from ner_service.inference.analysis import (
     Wanted,
 )
 from ner_service.inference.backend import Backend, BackendName, Precision
+from ner_service.inference.backends import make_backend
 from ner_service.inference.decoder import Decoder
 from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
@@ -36,9 +35,7 @@ from ner_service.text.sentences import end_long_sentences
 from ner_service.text.tokenizer import Tokens, tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
 
-_PACKAGE = Path(__file__).parent
 _EXAMPLES_AT_ONCE = 256
-_GPU_DEVICES = ("/dev/nvidia0", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,62 +364,3 @@ def ruled(document: Document, rules: Sequence[RuleSet]) -> Document:
     for rule_set in rules:
         entities = rule_set.apply(document.text, document.tokens, entities)
     return document if entities is document.entities else replace(document, entities=entities)
-
-
-def make_backend(
-    artifact: Artifact, name: BackendName, precision: Precision, threads: int | None
-) -> Backend:
-    """The backend asked for; torch is imported only if it may be used."""
-    if name == "auto":
-        name = "torch" if _has_gpu() and precision == "full" else "onnx"
-    if name == "onnx":
-        from ner_service.inference.onnx_backend import OnnxBackend
-
-        return OnnxBackend(artifact.path, precision=precision, threads=threads)
-    if precision != "full":
-        raise ConfigError("precision int8: expected backend onnx, got torch")
-    try:
-        from ner_service.inference.torch_backend import TorchBackend
-    except ImportError:
-        raise ConfigError("backend torch: expected torch, install ner-service[torch]") from None
-    return TorchBackend(artifact, threads=threads)
-
-
-def model_folders() -> list[Path]:
-    """Folders that hold models: those of `NER_MODELS`, then the package's, then the checkout's."""
-    named = [Path(part) for part in os.environ.get("NER_MODELS", "").split(os.pathsep) if part]
-    return [*named, _PACKAGE / "_models", _PACKAGE.parent / "models"]
-
-
-def list_models() -> list[Path]:
-    """The model directories that can be loaded by name; of equal names the first."""
-    found: dict[str, Path] = {}
-    for folder in model_folders():
-        for config in sorted(folder.glob(f"*/{CONFIG}")):
-            found.setdefault(config.parent.name, config.parent)
-    return list(found.values())
-
-
-def resolve_model(name_or_path: str | Path) -> Path:
-    """The model directory of that path, or else of that name.
-
-    Raises:
-        ModelNotFoundError: there is neither.
-    """
-    path = Path(name_or_path)
-    if (path / CONFIG).is_file() or (path.is_dir() and path.name != str(name_or_path)):
-        return path  # a damaged directory too: loading it says what is missing
-    for folder in model_folders():
-        if (folder / path.name / CONFIG).is_file() and path.name == str(name_or_path):
-            return folder / path.name
-    looked = ", ".join(str(folder) for folder in model_folders())
-    raise ModelNotFoundError(f"expected a model directory or name, got {path}; looked in {looked}")
-
-
-def _has_gpu() -> bool:
-    # The device file is asked first: importing torch for nothing would cost seconds at start.
-    if not any(Path(device).exists() for device in _GPU_DEVICES) or find_spec("torch") is None:
-        return False
-    from ner_service.inference.torch_backend import has_gpu
-
-    return has_gpu()

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from ner_service.artifact import ArtifactConfig, load_artifact
+from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import CONFIG, write_manifest
 from ner_service.errors import ConfigError
 from ner_service.inference.onnx_backend import OnnxBackend
-from ner_service.tagger import Tagger, resolve_model
+from ner_service.tagger import Tagger
 from ner_service.tags import Span, spans_from_tags
 from training.cases import make_cases, prepared
 from training.corpus import Corpus, iter_documents, load_split

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
-from ner_service.tagger import resolve_model
 from training.card_scores import (
     calibration_section,
     labels_section,

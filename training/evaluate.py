@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ner_service.artifact.locate import resolve_model
 from ner_service.errors import ConfigError
-from ner_service.tagger import Tagger, resolve_model
+from ner_service.tagger import Tagger
 from training.cases import WORD_CHANGES, Casing
 from training.corpus import Corpus, iter_documents, load_split
 from training.evaluation import Evaluation, evaluate, figures

@@ -12,9 +12,10 @@ from typing import Any
 
 from datasets import DatasetDict
 
+from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
-from ner_service.tagger import Tagger, resolve_model
+from ner_service.tagger import Tagger
 from training import plots
 from training.calibration import fit_temperature, set_temperature
 from training.card import write_card

@@ -1,7 +1,6 @@
 """What the model held possible, as JSON: candidates, explanations, the best labellings."""
 
 import json
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -64,16 +63,18 @@ def _explanation(
 ) -> dict[str, Any]:
     explanation = analysis_of(document).explain(entity, document.tokens, tags)
     tokens = document.tokens
-    first = bisect_right(tokens.ends, entity.start)
-    behind = bisect_left(tokens.starts, entity.end)
+    own = tokens.within(entity.start, entity.end)
     places = convert_offsets(
-        document.text, [*tokens.starts[first:behind], *tokens.ends[first:behind]], unit
+        document.text, [p for i in own for p in (tokens.starts[i], tokens.ends[i])], unit
     )
-    starts, ends = places[: behind - first], places[behind - first :]
     told: list[dict[str, Any]] = [
         {"text": text, "start": start, "end": end, "marginals": marginals}
         for text, start, end, marginals in zip(
-            tokens.texts[first:behind], starts, ends, explanation.tokens, strict=False
+            (tokens.texts[i] for i in own),
+            places[::2],
+            places[1::2],
+            explanation.tokens,
+            strict=False,
         )
     ]
     for token, near in zip(told, explanation.neighbours, strict=False):

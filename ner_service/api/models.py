@@ -75,7 +75,7 @@ class Models:
         """Start with none; `load` turns a name or path into a tagger, on any thread."""
         self._load = load
         self._slots: dict[str, _Slot] = {}
-        self._swapping: asyncio.Lock | None = None
+        self._swapping = asyncio.Lock()
 
     def add(self, tagger: Tagger, *, source: str) -> None:
         """Serve one more model under its own name.
@@ -126,7 +126,7 @@ class Models:
             ConflictError: the new one is bad; the old one serves on.
         """
         self._slot(name)
-        async with self._lock():
+        async with self._swapping:
             slot = self._slot(name)
             try:
                 tagger = await asyncio.to_thread(self._load_warm, slot.source)
@@ -147,7 +147,7 @@ class Models:
             ModelNotFoundError: there is no such model.
             ConflictError: there was no swap.
         """
-        async with self._lock():
+        async with self._swapping:
             slot = self._slot(name)
             if slot.previous is None:
                 raise ConflictError(f"{name} was not reloaded, so there is nothing to go back to")
@@ -158,12 +158,6 @@ class Models:
         if name not in self._slots:
             raise ModelNotFoundError(f"expected one of {', '.join(self._slots)}")
         return self._slots[name]
-
-    def _lock(self) -> asyncio.Lock:
-        # Made late: the models outlive the event loop that tests serve them from.
-        if self._swapping is None:
-            self._swapping = asyncio.Lock()
-        return self._swapping
 
     def _load_warm(self, source: str) -> Tagger:
         tagger = self._load(source)

@@ -114,7 +114,7 @@ async def teach(request: Request) -> Response:
         data = load_json(body)
         query = parse(ExamplesRequest, _counted(data, service, "examples"))
         model, shelf = _shelf(service, query.model)
-        work = partial(_examples, query.examples, query.offset_unit, "examples", model, service)
+        work = partial(_examples, query.examples, query.offset_unit, "examples", service)
         examples, tokens = await service.apart(len(body), work)
     most = service.settings.max_memory_tokens
     if len(model.tagger.memory) + tokens > most:
@@ -164,7 +164,7 @@ async def give_feedback(request: Request) -> Response:
         body = held.take()
         query = parse(FeedbackRequest, _counted(load_json(body), service, "feedback"))
         model, shelf = _shelf(service, query.model)
-        work = partial(_examples, query.feedback, query.offset_unit, "feedback", model, service)
+        work = partial(_examples, query.feedback, query.offset_unit, "feedback", service)
         examples, _ = await service.apart(len(body), work)
     records = [{"add": e.to_json(), "version": model.info.version} for e in examples]
     await _written(shelf.feedback.append, records)
@@ -188,7 +188,6 @@ def _examples(
     given: Sequence[ExampleIn],
     unit: OffsetUnit,
     field: str,
-    model: ServedModel,
     service: Service,
 ) -> tuple[list[Example], int]:
     """The examples of a request, and how many tokens they have."""
@@ -206,7 +205,7 @@ def _examples(
         except ConfigError as error:
             raise _fault(f"{place}.{error}") from None
     try:
-        return examples, tokens_in(model.tagger, examples)
+        return examples, tokens_in(examples)
     except ConfigError as error:
         raise _fault(f"{field}.{error}") from None
 

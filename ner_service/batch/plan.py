@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ner_service.artifact import load_artifact
+from ner_service.artifact.locate import resolve_model
 from ner_service.batch.options import Options
 from ner_service.batch.records import ShardHead
 from ner_service.batch.worker import WorkerSettings
 from ner_service.errors import ConfigError
-from ner_service.tagger import ModelInfo, resolve_model
+from ner_service.tagger import ModelInfo
 
 Engine = Literal["local", "ray"]
 

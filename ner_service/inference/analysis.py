@@ -1,7 +1,7 @@
 """What the model held possible beside its answer: other spans, other labellings, marginals."""
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -121,9 +121,8 @@ class Analysis:
             tokens: the document's.
             tags: the model's, in id order.
         """
-        first = bisect_right(tokens.ends, entity.start)
-        behind = bisect_left(tokens.starts, entity.end)
-        rows = () if self.marginals is None else self.marginals[first:behind]
+        own = tokens.within(entity.start, entity.end)
+        rows = () if self.marginals is None else self.marginals[own.start : own.stop]
         begin = bisect_left(self.readings, entity.start, key=lambda reading: reading.start)
         others: dict[str, float] = {}
         for reading in self.readings[begin:]:
@@ -134,7 +133,7 @@ class Analysis:
         return Explanation(
             tuple(_likely(row, tags) for row in rows),
             _falling(others),
-            self.neighbours[first:behind],
+            self.neighbours[own.start : own.stop],
         )
 
 

@@ -36,19 +36,31 @@ def compute_emissions(
         lengths = np.array([len(row_ids)], dtype=np.int64)
         return backend.encode_sentences(matrix[row_ids[:, None]], lengths)[:, 0]
     emissions = np.empty((len(row_ids), tag_count), dtype=np.float32)
-    lengths = np.array([window.stop - window.start for window in windows], dtype=np.int64)
-    for chosen in batches_by_length(lengths, SLOTS_A_BATCH):
+    for slots, lengths, kept in window_batches(windows):
+        output = backend.encode_sentences(matrix[row_ids[slots]], lengths)
+        emissions[slots[kept]] = output[kept]
+    return emissions
+
+
+def window_batches(
+    windows: Sequence[Window],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
+    """Windows as the network takes them.
+
+    Yields:
+        The slots of a batch (T, B), the windows' lengths (B,), and which of the slots a window
+        answers for (T, B).
+    """
+    all_lengths = np.array([window.stop - window.start for window in windows], dtype=np.int64)
+    for chosen in batches_by_length(all_lengths, SLOTS_A_BATCH):
         batch = [windows[index] for index in chosen]
-        batch_lengths = lengths[chosen]
+        lengths = all_lengths[chosen]
         starts = np.array([window.start for window in batch])
-        slots = slot_grid(starts, batch_lengths)  # (T, B)
-        output = backend.encode_sentences(matrix[row_ids[slots]], batch_lengths)
+        slots = slot_grid(starts, lengths)
         keep_from = np.array([window.keep_start for window in batch])
         keep_to = np.array([window.keep_stop for window in batch])
         steps = np.arange(len(slots))[:, None] + starts
-        kept = (steps >= keep_from) & (steps < keep_to)
-        emissions[slots[kept]] = output[kept]
-    return emissions
+        yield slots, lengths, (steps >= keep_from) & (steps < keep_to)
 
 
 def batches_by_length(lengths: NDArray[np.int64], slots: int) -> Iterator[NDArray[np.int64]]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.inference.backend import Backend
-from ner_service.inference.emissions import SLOTS_A_BATCH, batches_by_length, slot_grid
+from ner_service.inference.emissions import window_batches
 from ner_service.text.windows import Window
 
 
@@ -59,18 +59,10 @@ def compute_states(
     firsts: list[int] = []
     places = np.zeros(len(row_ids), dtype=np.int64)
     end = 0
-    lengths = np.array([window.stop - window.start for window in windows], dtype=np.int64)
-    for chosen in batches_by_length(lengths, SLOTS_A_BATCH):
-        batch = [windows[index] for index in chosen]
-        starts = np.array([window.start for window in batch])
-        slots = slot_grid(starts, lengths[chosen])  # (T, B)
-        states, output = backend.encode_states(matrix[row_ids[slots]], lengths[chosen])
+    for slots, lengths, kept in window_batches(windows):
+        states, output = backend.encode_states(matrix[row_ids[slots]], lengths)
         if emissions is None:
             emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)
-        keep_from = np.array([window.keep_start for window in batch])
-        keep_to = np.array([window.keep_stop for window in batch])
-        steps = np.arange(len(slots))[:, None] + starts
-        kept = (steps >= keep_from) & (steps < keep_to)
         emissions[slots[kept]] = output[kept]
         places[slots[kept]] = end + np.flatnonzero(kept)
         outputs.append(states.reshape(-1, states.shape[2]))

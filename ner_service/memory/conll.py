@@ -32,7 +32,7 @@ def write_conll(examples: Iterable[Example]) -> str:
     """
     lines = []
     for example in examples:
-        tokens = tokens_of(example)
+        tokens = example.tokens()
         tags = tags_from_spans(example.spans(tokens), len(tokens), "BIO")
         lines.append(f"# id = {example.id}")
         if example.words is None:
@@ -93,11 +93,6 @@ def _example(exact: str | None, words: Sequence[str], spans: Sequence[Span]) -> 
         Taught(tokens.starts[s.start_token], tokens.ends[s.end_token - 1], s.label) for s in spans
     )
     return make_example(exact, taught, given)
-
-
-def tokens_of(example: Example) -> Tokens:
-    """The tokens of an example: the given ones, or those of its text."""
-    return tokenize(example.text) if example.words is None else Tokens.from_words(example.words)[1]
 
 
 def _sentences(text: str, source: str) -> Iterator[Columns]:

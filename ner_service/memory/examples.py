@@ -11,7 +11,7 @@ from typing import Any
 
 from ner_service.errors import ConfigError
 from ner_service.tags import Span
-from ner_service.text import Tokens
+from ner_service.text import Tokens, tokenize
 
 LABEL = re.compile(r"[^\W_][\w.-]{0,63}\Z")
 """What a label may be: it goes into tags, column files and metrics."""
@@ -61,6 +61,10 @@ class Example:
         words = value.get("tokens")
         given = None if words is None else tuple(words)
         return cls(value["id"], value["text"], entities, value["at"], given)
+
+    def tokens(self) -> Tokens:
+        """The tokens: the given ones, or those of the text."""
+        return tokenize(self.text) if self.words is None else Tokens.from_words(self.words)[1]
 
     def spans(self, tokens: Tokens) -> list[Span]:
         """The entities as spans of the text's tokens.

@@ -11,6 +11,7 @@ from ner_service.artifact import Artifact
 from ner_service.inference.analyser import Analyser
 from ner_service.inference.analysis import Neighbour
 from ner_service.inference.decoder import Decoder
+from ner_service.inference.decoding import DecodingWeights
 from ner_service.memory.crf import extended_tags, extended_weights
 from ner_service.memory.electorate import Electorate, States
 from ner_service.memory.examples import Example
@@ -28,9 +29,16 @@ Ints = NDArray[np.int64]
 class Memory:
     """Taught tokens of one model; to be used by one thread at a time, like the tagger.
 
-    The decoder and the analyser are those for the extended tags; the tag set only grows, so that
-    an answer's tag ids stay valid.
+    The tag set only grows, so that an answer's tag ids stay valid.
+
+    Attributes:
+        decoder: for the extended tags; made when first something is learnt, as is the next.
+        analyser: likewise.
     """
+
+    decoder: Decoder
+    analyser: Analyser
+    _model_weights: DecodingWeights
 
     def __init__(
         self,
@@ -51,19 +59,19 @@ class Memory:
         self.voting = voting or Voting()
         self._artifact, self._seen = artifact, seen
         self._config = artifact.config
-        self._model_weights = Decoder(artifact).weights
         self.labels: tuple[str, ...] = ()
+        self.tags = artifact.config.tags
+        self._count = 0
         self._electorate = Electorate(exact_up_to=exact_up_to)
         # Columns, not tuples: the garbage collector has nothing to look through.
         self._entry_examples: list[str] = []
         self._entry_places: list[int] = []
         self._entry_texts: list[str] = []
         self._of_example: dict[str, Ints] = {}
-        self._extend(())
 
     def __len__(self) -> int:
         """How many tokens are remembered."""
-        return sum(map(len, self._of_example.values()))
+        return self._count
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -109,6 +117,7 @@ class Memory:
             kinds=self._seen(words),
             foreign=tags >= len(self._config.tags),
         )
+        self._count += len(words)
         begin = 0
         for example, own in zip(examples, tokens, strict=True):
             self._entry_examples += [example.id] * len(own)
@@ -123,6 +132,7 @@ class Memory:
             numbers = self._of_example.pop(identifier, None)
             if numbers is not None:
                 self._electorate.remove(numbers)
+                self._count -= len(numbers)
 
     def recall(
         self,
@@ -198,9 +208,13 @@ class Memory:
         ]
 
     def _extend(self, labels: Iterable[str]) -> None:
-        known = {*self._config.labels, *self.labels}
-        self.labels += tuple(dict.fromkeys(label for label in labels if label not in known))
         config = self._config
+        known = {*config.labels, *self.labels}
+        new = tuple(dict.fromkeys(label for label in labels if label not in known))
+        if not new and self._entry_texts:
+            return
+        self._model_weights = Decoder(self._artifact).weights
+        self.labels += new
         self.tags = extended_tags(config.tags, self.labels, config.scheme)
         weights = extended_weights(self._model_weights, self.tags, len(config.tags), config.scheme)
         # The weights are tempered already, and so are the emissions that `recall` gives.

@@ -14,7 +14,8 @@ from ner_service.rules.regexes import RegexCompiler
 
 Predicate = Callable[[str], bool]
 
-_MOST_REMEMBERED = 20_000
+# Of each test: there may be thousands of tests, and they last as long as the server.
+_MOST_REMEMBERED = 2_000
 _SHAPE_RUN = 4
 _LONGEST_SHAPE = 100
 

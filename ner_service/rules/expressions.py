@@ -1,6 +1,6 @@
 """Regular expressions over the text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +60,14 @@ class Expressions:
         spans: list[tuple[int, int]] = []
         rules: list[Rule] = []
         for expression in self._expressions:
-            for span in _spans(expression.compiled, content):
-                spans.append(span)
+            for match in expression.compiled.finditer(content):
+                spans.append(match.span())
                 rules.append(expression.rule)
                 self._stopwatch.check()
             self._stopwatch.check()
-        places = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        if not spans:
+            return []
+        places = np.array(spans, dtype=np.int64)
         if not text.isascii():
             places = _code_points_before(content)[places]
         found = []
@@ -75,11 +77,6 @@ class Expressions:
                 begin = start + len(surface) - len(surface.lstrip())
                 found.append(Match(begin, begin + len(stripped), rule))
         return found
-
-
-def _spans(compiled: Any, content: bytes) -> Iterator[tuple[int, int]]:
-    for match in compiled.finditer(content):
-        yield match.span()
 
 
 def _code_points_before(content: bytes) -> NDArray[np.int64]:

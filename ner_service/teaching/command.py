@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import CONFIG
 from ner_service.errors import ArtifactError, ConfigError
 from ner_service.memory.conll import read_conll, write_conll
 from ner_service.memory.store import ExampleStore, read_examples
-from ner_service.tagger import Tagger, resolve_model
+from ner_service.tagger import Tagger
 from ner_service.teaching.feedback import chosen, rank, read_feedback
 from ner_service.teaching.lessons import shelf_files
 

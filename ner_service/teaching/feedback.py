@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_service.memory import Example
-from ner_service.memory.log import read_log
-from ner_service.memory.store import replayed
+from ner_service.memory.store import read_examples
 from ner_service.tagger import Tagger, TagOptions
 
 _AT_ONCE = 64
@@ -38,7 +37,7 @@ def read_feedback(path: Path) -> list[Example]:
     Raises:
         ConfigError: it cannot be read.
     """
-    by_text = {example.text: example for example in replayed(read_log(path), path).values()}
+    by_text = {example.text: example for example in read_examples(path)}
     return list(by_text.values())
 
 

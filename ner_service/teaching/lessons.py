@@ -43,17 +43,8 @@ class Lessons:
         """Name the folder."""
         self._folder = folder
         self._shelves: dict[str, Shelf] = {}
-        self._lock: asyncio.Lock | None = None
-
-    @property
-    def lock(self) -> asyncio.Lock:
-        """Held while a served tagger is brought up to date.
-
-        Made late, since a service may outlive the event loop it was built before.
-        """
-        if self._lock is None:
-            self._lock = asyncio.Lock()
-        return self._lock
+        # Held while a served tagger is brought up to date.
+        self.lock = asyncio.Lock()
 
     def shelf(self, model: str) -> Shelf:
         """What is kept for a model.
@@ -97,15 +88,15 @@ def shelf_files(folder: Path, model: str) -> tuple[Path, Path]:
     return folder / model / EXAMPLES, folder / model / FEEDBACK
 
 
-def tokens_in(tagger: Tagger, examples: Sequence[Example]) -> int:
-    """How many tokens examples have, after a check that the model can learn them.
+def tokens_in(examples: Sequence[Example]) -> int:
+    """How many tokens examples have, after a check that they can be learnt.
 
     Raises:
         ConfigError: `examples.<index>.entities.<index>: ...`, an entity of part of a token.
     """
     count = 0
     for index, example in enumerate(examples):
-        tokens = tagger.prepare(example.text).tokens
+        tokens = example.tokens()
         try:
             example.spans(tokens)
         except ConfigError as error:

@@ -10,6 +10,7 @@ and the gaps between them, so the offsets are running sums of lengths and no mat
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -66,6 +67,10 @@ class Tokens:
         ends = [length + gap for gap, length in enumerate(accumulate(map(len, texts)))]
         starts = [end - len(text) for text, end in zip(texts, ends, strict=True)]
         return " ".join(texts), cls(texts, starts, ends)
+
+    def within(self, start: int, end: int) -> range:
+        """The tokens of which some part is between two offsets."""
+        return range(bisect_right(self.ends, start), bisect_left(self.starts, end))
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ner_service.tagger import Tagger, resolve_model
+from ner_service.artifact.locate import resolve_model
+from ner_service.tagger import Tagger
 from tests.server import REAL, Server, running
 
 SENTENCES = [

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ner_service import tagger as tagger_module
-from ner_service.artifact import NetworkConfig, load_artifact
+from ner_service.artifact import NetworkConfig, load_artifact, locate
+from ner_service.artifact.locate import list_models, resolve_model
 from ner_service.errors import ArtifactError, ConfigError, ModelNotFoundError, TextError
+from ner_service.inference import backends
+from ner_service.inference.backends import make_backend
 from ner_service.inference.onnx_backend import OnnxBackend
-from ner_service.tagger import Document, Tagger, list_models, make_backend, resolve_model
+from ner_service.tagger import Document, Tagger
 from ner_service.tags import spans_from_tags
 from ner_service.text import tokenize
 from ner_service.text.sentences import LONGEST_SENTENCE
@@ -234,7 +236,7 @@ def test_int8_model_finds_much_the_same(tagger, tiny_model):
 @pytest.fixture
 def folders(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two folders in NER_MODELS, the first with `alpha`, both with `beta`."""
-    monkeypatch.setattr(tagger_module, "_PACKAGE", tmp_path / "nowhere" / "ner_service")
+    monkeypatch.setattr(locate, "_PACKAGE", tmp_path / "nowhere" / "ner_service")
     for place in ("one/alpha", "one/beta", "two/beta", "two/gamma"):
         shutil.copytree(tiny_model, tmp_path / place)
     (tmp_path / "one" / "empty").mkdir()
@@ -294,7 +296,7 @@ def test_models_of_the_package_come_after_those_that_are_named(folders, tiny_mod
     package = folders / "site" / "ner_service"
     shutil.copytree(tiny_model, package / "_models" / "beta")
     shutil.copytree(tiny_model, folders / "site" / "models" / "omega")
-    monkeypatch.setattr(tagger_module, "_PACKAGE", package)
+    monkeypatch.setattr(locate, "_PACKAGE", package)
     assert resolve_model("beta") == folders / "one/beta"
     assert resolve_model("omega") == folders / "site/models/omega"
     monkeypatch.delenv("NER_MODELS")
@@ -305,14 +307,14 @@ def test_models_of_the_package_come_after_those_that_are_named(folders, tiny_mod
 
 
 def test_auto_is_onnx_where_there_is_no_gpu(tiny_model, monkeypatch):
-    monkeypatch.setattr(tagger_module, "_GPU_DEVICES", (str(tiny_model / "no-such-device"),))
+    monkeypatch.setattr(backends, "_GPU_DEVICES", (str(tiny_model / "no-such-device"),))
     assert isinstance(make_backend(load_artifact(tiny_model), "auto", "full", None), OnnxBackend)
 
 
 def test_auto_asks_torch_where_there_is_a_device(tiny_model, monkeypatch):
     from ner_service.inference import torch_backend
 
-    monkeypatch.setattr(tagger_module, "_GPU_DEVICES", (str(tiny_model),))
+    monkeypatch.setattr(backends, "_GPU_DEVICES", (str(tiny_model),))
     artifact = load_artifact(tiny_model)
     # A device that torch cannot use.
     monkeypatch.setattr(torch_backend, "has_gpu", lambda: False)
@@ -324,7 +326,7 @@ def test_auto_asks_torch_where_there_is_a_device(tiny_model, monkeypatch):
 
 
 def test_auto_is_onnx_for_int8(tiny_model, monkeypatch):
-    monkeypatch.setattr(tagger_module, "_has_gpu", lambda: True)
+    monkeypatch.setattr(backends, "_has_gpu", lambda: True)
     assert isinstance(make_backend(load_artifact(tiny_model), "auto", "int8", None), OnnxBackend)
 
 

@@ -1,7 +1,6 @@
 """Hugging Face's token classification: `InferenceClient(model="http://host/hf/NAME")`."""
 
 import json
-from bisect import bisect_left, bisect_right
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -123,11 +122,11 @@ def _token_elements(document: Document) -> list[dict[str, Any]]:
     tokens = document.tokens
     found = []
     for entity in document.entities:
-        first = bisect_right(tokens.ends, entity.start)
-        for index in range(first, bisect_left(tokens.starts, entity.end)):
+        own = tokens.within(entity.start, entity.end)
+        for index in own:
             found.append(
                 {
-                    "entity": f"{'B' if index == first else 'I'}-{entity.label}",
+                    "entity": f"{'B' if index == own.start else 'I'}-{entity.label}",
                     "score": entity.score,
                     "index": index + 1,
                     "word": tokens.texts[index],
