@@ -28,6 +28,8 @@ def _sound_coverage() -> Iterator[None]:
         try:
             with contextlib.closing(sqlite3.connect(file)) as data:
                 sound = data.execute("pragma quick_check").fetchone() == ("ok",)
+        except sqlite3.OperationalError:  # locked: somebody is writing it
+            continue
         except sqlite3.DatabaseError:
             sound = False
         if not sound:

@@ -1,12 +1,8 @@
 """docs/answers.md is run as it stands, against the model that is shipped."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,14 +12,10 @@ from ner_service.api.app import create_app
 from ner_service.api.settings import Settings
 from ner_service.rules import Rules
 from ner_service.tagger import Tagger
+from tests.docs import ROOT, blocks, shell
 from tests.fakes import call
 
-ROOT = Path(__file__).parents[2]
-BLOCKS = re.findall(
-    r"^```(\w+)\n(.*?)^```$",
-    (ROOT / "docs" / "answers.md").read_text("utf-8"),
-    flags=re.MULTILINE | re.DOTALL,
-)
+BLOCKS = blocks((ROOT / "docs" / "answers.md").read_text("utf-8"))
 ANYTHING = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -58,29 +50,14 @@ def test_requests_are_answered_as_shown(app, request_, shown):
     assert holds(response.json(), expected), response.json()
 
 
-def run(command: list[str], folder: Path) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "NER_MODELS": str(ROOT / "models")}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    return done.stdout
-
-
 @pytest.mark.parametrize(("code", "shown"), behind("python"))
 def test_python_prints_what_is_shown(tmp_path, code, shown):
-    assert run([sys.executable, "-c", code], tmp_path) == shown
+    assert shell(f"python - <<'END'\n{code}END", tmp_path) == shown
 
 
 @pytest.mark.parametrize(("code", "shown"), behind("sh"))
 def test_commands_print_what_is_shown(tmp_path, code, shown):
-    assert run(["bash", "-euc", code], tmp_path) == shown
+    assert shell(code, tmp_path) == shown
 
 
 @pytest.mark.parametrize("code", [code for language, code in BLOCKS if language == "toml"])

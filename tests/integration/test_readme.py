@@ -1,19 +1,15 @@
 """The README's commands are run as they stand, against the model that is shipped."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.docs import ROOT, blocks, shell
 from tests.server import REAL, running
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+BLOCKS = blocks(README)
 SHELL = [code for language, code in BLOCKS if not language]
 BOB = {"text": "Bob", "label": "PER", "start": 0, "end": 3}
 
@@ -21,21 +17,6 @@ BOB = {"text": "Bob", "label": "PER", "start": 0, "end": 3}
 def block(start: str) -> str:
     (found,) = [code for code in SHELL if code.startswith(start)]
     return found
-
-
-def shell(command: str, folder: Path) -> str:
-    """Run as a reader would in a shell that has the environment's commands on its path."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euc", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "NER_MODELS": str(ROOT / "models")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +82,6 @@ def test_make_knows_its_targets(line):
 def test_the_container_commands_match_the_dockerfile():
     assert "docker build -t ner-service ." in block("docker")
     assert "EXPOSE 8000" in (ROOT / "Dockerfile").read_text("utf-8")
-
-
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
 
 
 def test_it_fits_two_screens():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -11,9 +12,12 @@ from typing import Any
 import kubernetes_validate
 import promql_parser
 import pytest
+import typer
 import yaml
+from typer.main import get_command
 
 from ner_service.api.settings import Settings
+from ner_service.batch.command import tag
 from tests.fakes import call, make_app, post
 
 ROOT = Path(__file__).parents[2]
@@ -262,10 +266,9 @@ def test_dashboard_variables_are_defined():
     assert used - {"__rate_interval"} == names
 
 
-def test_dockerfile_passes_its_linter():
-    result = subprocess.run(
-        [BIN / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("file", [ROOT / "Dockerfile", DEPLOY / "ray.Dockerfile"], ids=str)
+def test_dockerfiles_pass_their_linter(file: Path):
+    result = subprocess.run([BIN / "hadolint", file], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, "")
 
 
@@ -275,3 +278,29 @@ def test_make_audit_covers_every_pin_and_writes_the_list(tmp_path: Path):
     planned = output.replace("\\\n", "")
     assert re.search(r"pip-audit .*--strict .*--requirement constraints\.txt", planned)
     assert re.search(r"cyclonedx-py environment .*dist/sbom\.cdx\.json", planned)
+
+
+def test_the_ray_jobs_command_is_one_that_the_command_line_takes():
+    (job,) = yaml.safe_load_all((DEPLOY / "rayjob.yaml").read_text("utf-8"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    program, command, *arguments = shlex.split(job["spec"]["entrypoint"])
+    assert (program, command) == ("ner-service", "tag")
+    app = typer.Typer()
+    app.command()(tag)
+    parameters = get_command(app).make_context("tag", arguments).params
+    assert parameters["engine"] == "ray"
+    assert parameters["address"] == "auto"
+    assert parameters["output"].startswith("s3://")
+
+
+def test_head_and_workers_run_the_same_image_and_ray():
+    (job,) = yaml.safe_load_all((DEPLOY / "rayjob.yaml").read_text("utf-8"))
+    spec = job["spec"]["rayClusterSpec"]
+    groups = [spec["headGroupSpec"], *spec["workerGroupSpecs"]]
+    images = {group["template"]["spec"]["containers"][0]["image"] for group in groups}
+    assert len(images) == 1
+    recipe = (DEPLOY / "ray.Dockerfile").read_text("utf-8")
+    assert f"rayproject/ray:{spec['rayVersion']}-py311" in recipe
+    # Ray refuses a cluster of another version than the driver's.
+    pins = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert f"ray=={spec['rayVersion']}" in pins
