@@ -19,7 +19,7 @@ from ner_service.batch.shards import Shard, ShardKey, cut, pack
 from ner_service.batch.sources import Section, find_sources
 from ner_service.batch.tagging import tag_shard
 from ner_service.tagger import PreparedDocument
-from ner_service.tags import spans_from_tags
+from ner_service.tags import Scheme, spans_from_tags
 from ner_service.text import Tokens, lay_out
 from tests.fakes import FakeTagger
 
@@ -76,8 +76,15 @@ def read_jsonl(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
-def entities_of(path: Path, output_format: str, texts: dict[str, str]) -> set[Found]:
-    """The entities that an output holds, read the way that a user of the format would."""
+def entities_of(
+    path: Path, output_format: str, texts: dict[str, str], scheme: Scheme = "BIO"
+) -> set[Found]:
+    """The entities that an output holds, read the way that a user of the format would.
+
+    `scheme` is that of the tags in CoNLL columns.
+    """
+    if output_format == "conll":
+        return set(_from_conll(path, texts, scheme))
     return set(_READERS[output_format](path, texts))
 
 
@@ -101,7 +108,7 @@ def _from_parquet(path: Path, _: dict[str, str]) -> Iterable[Found]:
             yield row["id"], *place, entity["label"], entity["text"]
 
 
-def _from_conll(path: Path, texts: dict[str, str]) -> Iterable[Found]:
+def _from_conll(path: Path, texts: dict[str, str], scheme: Scheme) -> Iterable[Found]:
     identity, rows = "", []
     for line in [*path.read_text(encoding="utf-8").split("\n"), ""]:
         if line.startswith("# newdoc id = "):
@@ -109,7 +116,7 @@ def _from_conll(path: Path, texts: dict[str, str]) -> Iterable[Found]:
         elif "\t" in line:
             rows.append(line.split("\t"))
         elif not line:
-            for span in spans_from_tags([row[4] for row in rows], "BIO"):
+            for span in spans_from_tags([row[4] for row in rows], scheme):
                 start = int(rows[span.start_token][1])
                 end = int(rows[span.end_token - 1][2])
                 yield identity, start, end, span.label, texts[identity][start:end]
@@ -145,7 +152,6 @@ _READERS = {
     "jsonl": _from_jsonl,
     "csv": _from_csv,
     "parquet": _from_parquet,
-    "conll": _from_conll,
     "brat": _from_brat,
     "html": _from_html,
 }

@@ -5,11 +5,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,21 @@ class Bench:
 
     def read_stories(self, limit: int | None = None) -> list[str]:
         """The texts of the first stories."""
-        return [json.loads(line)["text"] for line in self.read_lines(limit)]
+        return read_stories(self.stories, limit)
 
     def read_lines(self, limit: int | None = None) -> Iterator[str]:
-        opener = gzip.open if self.stories.suffix == ".gz" else open
-        with opener(self.stories, "rt", encoding="utf-8") as lines:
-            for index, line in enumerate(lines):
-                if limit is not None and index >= limit:
-                    return
-                yield line
+        return read_lines(self.stories, limit)
+
+
+def read_stories(path: Path, limit: int | None = None) -> list[str]:
+    """The texts of a file of JSON lines, plain or gzipped; only the first ones if told."""
+    return [json.loads(line)["text"] for line in read_lines(path, limit)]
+
+
+def read_lines(path: Path, limit: int | None = None) -> Iterator[str]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        yield from islice(lines, limit)
 
 
 def count_words(texts: list[str]) -> int:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.bench import Bench, say
+from tests.benchmarks.bench import MEGABYTE, Bench, say
 from tests.benchmarks.peers_race import tag_command
 from tests.benchmarks.timing import CommandRun, ratios, run_command, spread
 
 _WORKERS = 2
-MEGABYTE = 1_000_000
 
 
 def measure(bench: Bench) -> dict[str, Any]:

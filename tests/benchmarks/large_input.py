@@ -22,10 +22,10 @@ from pathlib import Path
 
 from ner_service.artifact import load_artifact
 from ner_service.tagger import resolve_model
-from tests.benchmarks.bench import DATA, ROOT, say
-from tests.benchmarks.machine import _processor as processor
-from tests.benchmarks.scaling import MEGABYTE, read_stories
+from tests.benchmarks.bench import DATA, MEGABYTE, ROOT, read_stories, say
+from tests.benchmarks.machine import processor
 from tests.benchmarks.timing import CommandRun, run_command
+from training.markdown import table
 
 START_BYTES = 100_000
 SMALL_BYTES = 20 * MEGABYTE
@@ -155,16 +155,10 @@ def report(
         "- Input: JSON lines, Reuters stories of 1987 over and over with changing digits; "
         f"{tagged}.",
         "",
-        "| input | words tagged | seconds | largest process | all processes |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {one.size / MEGABYTE:,.1f} MB | {one.words:,} | {one.run.seconds:,.1f} "
-        f"| {one.run.largest_bytes / MEGABYTE:,.0f} MB "
-        f"| {one.run.together_bytes / MEGABYTE:,.0f} MB |"
-        for one in (*starts, *smalls, large)
-    ]
-    lines += [
+        table(
+            ("input, MB", "words tagged", "seconds", "largest process, MB", "all processes, MB"),
+            [_row(one) for one in (*starts, *smalls, large)],
+        ),
         "",
         f"- Starting takes {start:.2f} s, the median of the shortest runs, and is left out of the "
         "rates.",
@@ -178,6 +172,16 @@ def report(
         f"{MOST_BYTES_A_PROCESS / MEGABYTE:.0f} MB).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _row(one: Measured) -> tuple[str, ...]:
+    return (
+        f"{one.size / MEGABYTE:,.1f}",
+        f"{one.words:,}",
+        f"{one.run.seconds:,.1f}",
+        f"{one.run.largest_bytes / MEGABYTE:,.0f}",
+        f"{one.run.together_bytes / MEGABYTE:,.0f}",
+    )
 
 
 def _verdict(is_met: bool) -> str:

@@ -1,4 +1,4 @@
-"""What a million documents cost: one core, two cores, a Ray cluster; and memory against size.
+"""What a million documents cost: one core, two cores, a Ray cluster.
 
 `python -m tests.benchmarks.scaling` writes docs/scaling.md. `--quick` only proves that it works.
 Each arrangement is run on a smaller and on a larger input: the difference is what documents cost,
@@ -6,22 +6,23 @@ the rest is what starting costs.
 """
 
 import argparse
-import gzip
 import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 from ner_service.artifact import load_artifact
 from ner_service.tagger import resolve_model
-from tests.benchmarks.bench import DATA, ROOT, say
-from tests.benchmarks.machine import _processor as processor
-from tests.benchmarks.timing import CommandRun, run_command
+from tests.benchmarks.bench import DATA, ROOT, count_words, read_stories, say
+from tests.benchmarks.machine import processor
+from tests.benchmarks.timing import in_turn, run_command
+from training.markdown import table
 
-MEGABYTE = 1_000_000
 MILLION = 1_000_000
 SECONDS_A_DAY = 86_400
 
@@ -32,21 +33,41 @@ class Arrangement:
 
     Attributes:
         name: in the table.
-        cores: it may use.
-        options: of the command.
+        cores: it may use, with a worker on each.
+        precision: of the network.
+        engine: what runs the workers.
     """
 
     name: str
     cores: int
-    options: tuple[str, ...]
+    precision: str = "full"
+    engine: str = "local"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of the command."""
+        workers = ("--workers", str(self.cores))
+        return (*workers, "--precision", self.precision, "--engine", self.engine)
 
 
 ARRANGEMENTS = (
-    Arrangement("one core", 1, ("--workers", "1")),
-    Arrangement("two cores", 2, ("--workers", "2")),
-    Arrangement("one core, int8", 1, ("--workers", "1", "--precision", "int8")),
-    Arrangement("two cores, int8", 2, ("--workers", "2", "--precision", "int8")),
-    Arrangement("Ray, two actors on two cores", 2, ("--workers", "2", "--engine", "ray")),
+    Arrangement("one core", 1),
+    Arrangement("two cores", 2),
+    Arrangement("one core, int8", 1, precision="int8"),
+    Arrangement("two cores, int8", 2, precision="int8"),
+    Arrangement("Ray, two actors on two cores", 2, engine="ray"),
+)
+
+
+_HEAD = (
+    "arrangement",
+    "start, s",
+    "documents/s",
+    "words/s",
+    "hours a million",
+    "core-hours a million",
+    "efficiency",
+    "most/least",
 )
 
 
@@ -86,7 +107,6 @@ class Setting:
     small: int
     large: int
     rounds: int
-    megabytes: tuple[int, ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,48 +119,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
             small=20 if options.quick else 1000,
             large=60 if options.quick else 8000,
             rounds=1 if options.quick else options.rounds,
-            megabytes=(1, 2) if options.quick else tuple(options.megabytes),
         )
-        costs = measure_costs(setting)
-        growth = measure_growth(setting)
-        options.output.write_text(report(setting, costs, growth), encoding="utf-8")
+        options.output.write_text(report(setting, measure_costs(setting)), encoding="utf-8")
     say(f"{options.output} written")
     return 0
 
 
 def measure_costs(setting: Setting) -> dict[Arrangement, Cost]:
     """Run all arrangements in turn, round by round."""
-    jobs = [_write(setting, count) for count in (setting.small, setting.large)]
-    runs: dict[Arrangement, list[tuple[float, float]]] = {name: [] for name in ARRANGEMENTS}
-    for round_number in range(setting.rounds):
-        for arrangement, measured in runs.items():
-            small, large = (_run(setting, arrangement, job).seconds for job in jobs)
-            measured.append((small, large))
-            say(f"round {round_number + 1}, {arrangement.name}: {small:.1f} s, {large:.1f} s")
-    return {arrangement: _cost(measured, *jobs) for arrangement, measured in runs.items()}
+    small, large = (_write(setting, count) for count in (setting.small, setting.large))
+    names = {
+        (arrangement, job): f"{arrangement.name}, {job.documents} documents"
+        for arrangement in ARRANGEMENTS
+        for job in (small, large)
+    }
+    seconds = in_turn(
+        {name: partial(_run, setting, name, *case) for case, name in names.items()}, setting.rounds
+    )
+    costs = {}
+    for arrangement in ARRANGEMENTS:
+        runs = [seconds[names[arrangement, job]] for job in (small, large)]
+        costs[arrangement] = _cost(list(zip(*runs, strict=True)), small, large)
+    return costs
 
 
-def measure_growth(setting: Setting) -> dict[int, tuple[CommandRun, Job]]:
-    """Two cores on inputs of growing size, once each."""
-    grown = {}
-    for megabytes in setting.megabytes:
-        job = _write_megabytes(setting, megabytes)
-        grown[megabytes] = _run(setting, ARRANGEMENTS[1], job), job
-        say(f"{megabytes} MB: {grown[megabytes][0].seconds:.1f} s")
-        job.path.unlink()
-    return grown
-
-
-def _run(setting: Setting, arrangement: Arrangement, job: Job) -> CommandRun:
+def _run(setting: Setting, name: str, arrangement: Arrangement, job: Job) -> float:
     cores = ",".join(map(str, range(arrangement.cores)))
     command = ["taskset", "-c", cores, sys.executable, "-m", "ner_service", "tag", str(job.path)]
     output = setting.work / "out.jsonl"
     options = ["--model", str(setting.model), "--output", str(output), "--quiet", "--fresh"]
-    run = run_command([*command, *options, *arrangement.options])
+    seconds = run_command([*command, *options, *arrangement.options]).seconds
     manifest = json.loads((setting.work / "out.jsonl.manifest.json").read_text())
     if manifest["summary"]["documents"] != job.documents:
         raise RuntimeError(f"expected {job.documents} documents, got {manifest['summary']}")
-    return run
+    say(f"{name}: {seconds:.1f} s")
+    return seconds
 
 
 def _cost(runs: Sequence[tuple[float, float]], small: Job, large: Job) -> Cost:
@@ -155,44 +168,19 @@ def _cost(runs: Sequence[tuple[float, float]], small: Job, large: Job) -> Cost:
     )
 
 
-def read_stories(path: Path) -> list[str]:
-    """All texts of a file of JSON lines."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line)["text"] for line in file]
-
-
 def _write(setting: Setting, count: int) -> Job:
-    path = setting.work / f"{count}.jsonl"
-    return _write_until(setting, path, lambda documents, _: documents >= count)
-
-
-def _write_megabytes(setting: Setting, megabytes: int) -> Job:
-    path = setting.work / f"{megabytes}mb.jsonl"
-    return _write_until(setting, path, lambda _, size: size >= megabytes * MEGABYTE)
-
-
-def _write_until(setting: Setting, path: Path, is_enough: Callable[[int, int], bool]) -> Job:
     """The stories, over and over if they must be."""
-    documents = words = size = 0
-    stories = read_stories(setting.stories)
+    path = setting.work / f"{count}.jsonl"
+    texts = list(islice(cycle(read_stories(setting.stories)), count))
     with path.open("w", encoding="utf-8") as file:
-        while not is_enough(documents, size):
-            text = stories[documents % len(stories)]
-            size += file.write(json.dumps({"id": documents, "text": text}) + "\n")
-            documents += 1
-            words += len(text.split())
-    return Job(path, documents, words)
+        file.writelines(json.dumps({"id": n, "text": text}) + "\n" for n, text in enumerate(texts))
+    return Job(path, count, count_words(texts))
 
 
-def report(
-    setting: Setting,
-    costs: dict[Arrangement, Cost],
-    growth: dict[int, tuple[CommandRun, Job]],
-) -> str:
+def report(setting: Setting, costs: Mapping[Arrangement, Cost]) -> str:
     """The page, every figure from this run."""
     artifact = load_artifact(setting.model)
-    baseline = costs[ARRANGEMENTS[0]]
+    baseline = costs[_one_core("full")]
     lines = [
         "# What a million documents cost",
         "",
@@ -206,45 +194,43 @@ def report(
         f"{setting.small:,} and on {setting.large:,} documents: the difference is what documents "
         "cost, the rest is what starting costs.",
         "",
-        "| arrangement | start, s | documents/s | words/s | hours a million | core-hours a million "
-        "| efficiency | most/least |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for arrangement, cost in costs.items():
-        hours = cost.a_document * MILLION / 3600
-        like = costs[ARRANGEMENTS[2 if "int8" in arrangement.name else 0]]
-        efficiency = like.a_document / (cost.a_document * arrangement.cores)
-        lines.append(
-            f"| {arrangement.name} | {cost.start:.1f} | {1 / cost.a_document:,.0f} "
-            f"| {1 / cost.a_word:,.0f} | {hours:.2f} | {hours * arrangement.cores:.2f} "
-            f"| {efficiency:.0%} | {cost.spread:.2f} |"
-        )
-    lines += [
+        table(_HEAD, [_row(arrangement, costs) for arrangement in costs]),
         "",
         "Efficiency is the rate reached, against that of one core times the number of cores.",
         "The Ray cluster is started for each run, on the same cores, and its own processes take a",
-        "share of them.",
+        "share of them. How memory and rate go with the size of the input is in",
+        "[benchmarks](benchmarks.md) and, for one of gigabytes, in [one large input]"
+        "(large-input.md).",
         "",
         *_million(costs),
         "",
         *_billion(costs),
-        "",
-        "## Memory and rate against size",
-        "",
-        "Two workers; the input grows, nothing else; see also [one large input](large-input.md).",
-        "",
-        "| input | seconds | words/s | largest process | all processes |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {megabytes:,} MB | {run.seconds:,.1f} | {job.words / run.seconds:,.0f} "
-        f"| {run.largest_bytes / MEGABYTE:,.0f} MB | {run.together_bytes / MEGABYTE:,.0f} MB |"
-        for megabytes, (run, job) in growth.items()
     ]
     return "\n".join(lines) + "\n"
 
 
-def _million(costs: dict[Arrangement, Cost]) -> list[str]:
+def _one_core(precision: str) -> Arrangement:
+    """What the other arrangements of that precision are compared with."""
+    return next(each for each in ARRANGEMENTS if each.cores == 1 and each.precision == precision)
+
+
+def _row(arrangement: Arrangement, costs: Mapping[Arrangement, Cost]) -> tuple[str, ...]:
+    cost = costs[arrangement]
+    hours = cost.a_document * MILLION / 3600
+    like = costs[_one_core(arrangement.precision)]
+    return (
+        arrangement.name,
+        f"{cost.start:.1f}",
+        f"{1 / cost.a_document:,.0f}",
+        f"{1 / cost.a_word:,.0f}",
+        f"{hours:.2f}",
+        f"{hours * arrangement.cores:.2f}",
+        f"{like.a_document / (cost.a_document * arrangement.cores):.0%}",
+        f"{cost.spread:.2f}",
+    )
+
+
+def _million(costs: Mapping[Arrangement, Cost]) -> list[str]:
     return ["## A million documents", ""] + [
         f"- {arrangement.name}: {cost.start:.1f} s + {cost.a_document * 1000:.3f} ms a document "
         f"x 10^6 documents = {cost.start + cost.a_document * MILLION:,.0f} s "
@@ -253,11 +239,11 @@ def _million(costs: dict[Arrangement, Cost]) -> list[str]:
     ]
 
 
-def _billion(costs: dict[Arrangement, Cost]) -> list[str]:
+def _billion(costs: Mapping[Arrangement, Cost]) -> list[str]:
     lines = ["## A billion documents", ""]
-    for place in (1, 3):
-        arrangement = ARRANGEMENTS[place]
-        cost = costs[arrangement]
+    for arrangement, cost in costs.items():
+        if arrangement.cores == 1 or arrangement.engine != "local":
+            continue
         core_seconds = cost.a_document * arrangement.cores * 1000 * MILLION
         days = core_seconds / SECONDS_A_DAY
         cores = int(-(-days // 1))
@@ -280,7 +266,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--texts", type=Path, default=DATA / "unlabelled" / "reuters21578.jsonl.gz")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "scaling.md")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[20, 60])
     parser.add_argument("--quick", action="store_true")
     return parser
 

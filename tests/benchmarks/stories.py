@@ -25,8 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from ner_service.tags import convert_tags
-from tests.benchmarks.bench import DATA, say
+from ner_service.tags import Scheme
+from tests.benchmarks.bench import DATA, read_stories, say
 from tests.jobs import Found, entities_of, run_tag
 
 SHOWN = 5
@@ -42,6 +42,7 @@ class Pair:
         source: file or folder to read.
         output: file or folder to write; its name tells the format.
         options: of the command.
+        scheme: of the tags, where the output has any.
         story_of: the story's number from the id in the output.
         reference: which entities are expected.
     """
@@ -50,6 +51,7 @@ class Pair:
     source: Path
     output: Path
     options: tuple[str, ...] = ()
+    scheme: Scheme = "BIO"
     story_of: Callable[[str], str] = str
     reference: str = "stories"
 
@@ -57,7 +59,7 @@ class Pair:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     begun = time.monotonic()
-    texts = read_texts(options.texts, options.stories)
+    texts = read_stories(options.texts, options.stories)
     with tempfile.TemporaryDirectory(prefix="stories-", dir=options.work) as work:
         comparison = Comparison(Path(work), texts, options.model, options.workers)
         differing = comparison.run()
@@ -66,11 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{differing} differing, {time.monotonic() - begun:.0f} s"
     )
     return 1 if differing else 0
-
-
-def read_texts(path: Path, limit: int | None) -> list[str]:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line)["text"] for line in lines][:limit]
 
 
 class Comparison:
@@ -107,7 +104,7 @@ class Comparison:
             Pair("jsonl.zst -> conll BIO", inputs["jsonl.zst"], out / "bio.conll"),
             Pair("csv -> brat", inputs["csv"], out / "brat", ("--output-format", "brat")),
             Pair("csv.gz -> csv.zst", inputs["csv.gz"], out / "a.csv.zst"),
-            Pair("tsv -> conll IOB1", inputs["tsv"], out / "iob1.conll", ("--scheme", "IOB1")),
+            Pair("tsv -> conll IOB1", inputs["tsv"], out / "iob1.conll", scheme="IOB1"),
             Pair("parquet -> html", inputs["parquet"], out / "a.html"),
             Pair(
                 "text, a document a file -> csv",
@@ -120,16 +117,16 @@ class Comparison:
                 inputs["lines.txt.zst"],
                 out / "lines.jsonl.gz",
                 ("--unit", "line"),
-                lambda found: str(int(found.rpartition(":")[2]) - 1),
-                "lines",
+                story_of=lambda found: str(int(found.rpartition(":")[2]) - 1),
+                reference="lines",
             ),
             Pair(
                 "text, a document a paragraph, gz -> html.gz",
                 inputs["paragraphs.txt.gz"],
                 out / "paragraphs.html.gz",
                 ("--unit", "paragraph"),
-                lambda found: firsts[int(found.rpartition(":")[2])],
-                "paragraphs",
+                story_of=lambda found: firsts[int(found.rpartition(":")[2])],
+                reference="paragraphs",
             ),
         ]
 
@@ -182,10 +179,10 @@ class Comparison:
             line += text.count("\n") + 2
         return firsts
 
-    def _refer(self, name: str, source: Path, output: Path, scheme: str = "BIO") -> None:
+    def _refer(self, name: str, source: Path, output: Path, scheme: Scheme = "BIO") -> None:
         """Tag what others are compared with; in a format of its own, to have tested that too."""
         title = f"{name}: {source.suffix[1:]} -> {output.suffix[1:]}"
-        pair = Pair(title, source, output, ("--scheme", scheme), reference=name)
+        pair = Pair(title, source, output, scheme=scheme, reference=name)
         self._expected[name] = self._tagged(pair)
         say(f"reference {pair.name}: {self.counts[pair.name]:,} entities")
 
@@ -204,25 +201,27 @@ class Comparison:
         return found == expected
 
     def _tagged(self, pair: Pair) -> set[Found]:
-        begun = time.monotonic()
-        arguments = ("--model", self._model, "--workers", self._workers, "--quiet")
-        done = run_tag(pair.source, "--output", pair.output, *arguments, *pair.options)
-        if done.returncode:
-            raise RuntimeError(f"{pair.name}: exit code {done.returncode}: {done.stderr.decode()}")
-        seconds = time.monotonic() - begun
+        options = ("--scheme", pair.scheme, *pair.options)
+        plain, output_format = self._run(pair.name, pair.source, pair.output, *options)
         variant = self._variants[pair.reference]
         by_id = _ByStory(variant, pair.story_of)
-        plain, output_format = _unpack(pair.output)
-        if "--scheme" in pair.options and output_format == "conll":
-            _retag(plain, pair.options[pair.options.index("--scheme") + 1])
-        entities = entities_of(plain, output_format, by_id)
+        entities = entities_of(plain, output_format, by_id, pair.scheme)
         found = {(pair.story_of(story), *rest) for story, *rest in entities}
         for story, start, end, _, surface in found:
             if variant[story][start:end] != surface:
                 raise RuntimeError(f"{pair.name}: story {story}, {start} to {end}: not {surface!r}")
         self.counts[pair.name] = len(found)
-        say(f"{pair.name}: tagged in {seconds:.0f} s")
         return found
+
+    def _run(self, name: str, source: Path, output: Path, *options: str) -> tuple[Path, str]:
+        """Tag; the output as it was before it was compressed, and its format."""
+        begun = time.monotonic()
+        arguments = ("--model", self._model, "--workers", self._workers, "--quiet", *options)
+        done = run_tag(source, "--output", output, *arguments)
+        if done.returncode:
+            raise RuntimeError(f"{name}: exit code {done.returncode}: {done.stderr.decode()}")
+        say(f"{name}: tagged in {time.monotonic() - begun:.0f} s")
+        return _unpack(output)
 
     def _columns_agree(self) -> bool:
         """Columns of tokens, from the first CoNLL output; its offsets lead back to the story."""
@@ -237,18 +236,14 @@ class Comparison:
                     position += len(word) + 1
                     line = f"{word}\t_"
                 file.write(f"{line}\n")
-        output = self._work / "columns.jsonl.zst"
-        arguments = ("--model", self._model, "--workers", self._workers, "--quiet")
-        done = run_tag(self._work / "columns.conll.gz", "--output", output, *arguments)
-        if done.returncode:
-            raise RuntimeError(f"columns: exit code {done.returncode}: {done.stderr.decode()}")
+        name = "conll.gz (tokens) -> jsonl.zst"
+        source, output = self._work / "columns.conll.gz", self._work / "columns.jsonl.zst"
         found = set()
-        for story, start, end, label, surface in entities_of(_unpack(output)[0], "jsonl", {}):
+        for story, start, end, label, surface in entities_of(*self._run(name, source, output), {}):
             begins = places[story]
             last = end - len(surface.rpartition(" ")[2])
             begin, stop = begins[start][0], begins[last][1]
             found.add((story, begin, stop, label, self._texts[story][begin:stop]))
-        name = "conll.gz (tokens) -> jsonl.zst"
         self.counts[name] = len(found)
         return self._compare(name, found, self._expected["stories"])
 
@@ -296,21 +291,6 @@ def _unpack(path: Path) -> tuple[Path, str]:
                     while piece := frames.read(2**20):
                         unpacked.write(piece)
     return plain, plain.suffix[1:] or "brat"
-
-
-def _retag(path: Path, scheme: str) -> None:
-    """Tags of a CoNLL output as BIO, which is what `entities_of` reads."""
-    rewritten: list[str] = []
-    rows: list[list[str]] = []
-    for line in [*path.read_text(encoding="utf-8").split("\n"), ""]:
-        if "\t" in line:
-            rows.append(line.split("\t"))
-            continue
-        tags = convert_tags([row[4] for row in rows], scheme, "BIO")
-        rewritten += ["\t".join([*row[:4], tag]) for row, tag in zip(rows, tags, strict=True)]
-        rewritten.append(line)
-        rows = []
-    path.write_text("\n".join(rewritten), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

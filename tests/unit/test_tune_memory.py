@@ -1,9 +1,10 @@
 from pathlib import Path
 
+from ner_service.memory import Taught
 from ner_service.memory.votes import Kernel, Voting
 from ner_service.tagger import Tagger
 from training.corpus import load_split
-from training.tune_memory import candidates, tune
+from training.tune_memory import candidates, cases_of, example_of, sentences_of, tune
 
 
 def test_weights_that_harm_are_not_taken(tiny_model: Path, tmp_path: Path) -> None:
@@ -35,3 +36,19 @@ def test_weights_that_harm_are_not_taken(tiny_model: Path, tmp_path: Path) -> No
 def test_every_combination_is_tried() -> None:
     votings = list(candidates())
     assert len(votings) == len({str(voting) for voting in votings}) > 20
+
+
+def test_example_has_the_words_and_the_mapped_labels_of_its_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "two.conll"
+    path.write_text("Ann B-person\nsings O\nHelp B-song\n\nBob B-person\nLee I-person\n", "utf-8")
+    corpus = load_split(path)
+    first, second = (example_of(case) for case in sentences_of(corpus, {"person": "PER"}))
+    assert first.words == ("Ann", "sings", "Help")
+    assert first.entities == (Taught(0, 3, "PER"),)
+    assert second.text == "Bob Lee"
+    assert second.entities == (Taught(0, 7, "PER"),)
+    assert [gold.label for case in cases_of(corpus) for gold in case.gold] == [
+        "person",
+        "song",
+        "person",
+    ]
