@@ -105,6 +105,12 @@ def stop(server: Server) -> None:
     server.http.close()
 
 
+def free_port() -> int:
+    """A port that nobody listened at a moment ago, for what cannot choose one itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def read_all(connection: socket.socket) -> bytes:
     """Everything until the other side closes."""
     received = bytearray()

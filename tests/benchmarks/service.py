@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from tests.benchmarks.bench import ROOT, Bench, say
 from tests.benchmarks.client import ask, request
 from tests.benchmarks.http_race import sentences
 from tests.benchmarks.timing import spread
-from tests.server import REAL, running
+from tests.server import REAL, free_port, running
 
 _CLIENTS = 64
 _POLL_SECONDS = 0.005
@@ -56,7 +55,7 @@ def memory_of(process: int) -> dict[str, int]:
 
 def _seconds_to_ready(bench: Bench) -> float:
     """From the start of the process to the first 200 of /readyz."""
-    port = _free_port()
+    port = free_port()
     environ = {**os.environ, "NER_MODEL": str(bench.model.absolute()), "NER_PORT": str(port)}
     begun = time.perf_counter()
     process = subprocess.Popen(
@@ -87,8 +86,3 @@ def _is_ready(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

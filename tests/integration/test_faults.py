@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import FAKE, ROOT, Server, head, read_answer, running
+from tests.server import FAKE, ROOT, Server, free_port, head, read_answer, running
 from tests.soak.observe import failures_in, files_of, outcomes_of
 
 BODY = b'{"text": "Bob bought a toy Yoda"}'
@@ -130,11 +130,6 @@ def test_after_kill_9_under_load_a_new_server_answers_the_same_clients():
     answered = {status for caller in callers for status in caller.statuses if status != 200}
     # Connections break and are refused; no half or wrong answer is taken for one.
     assert answered <= {"ConnectError", "ReadError", "RemoteProtocolError", "WriteError"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk to offer")

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ner_service.artifact import load_artifact
 from ner_service.tagger import Tagger
+from tests.server import free_port
 from tests.training_runs import SAMPLE
 
 ROOT = Path(__file__).parents[2]
@@ -88,13 +88,6 @@ def curve(folder: Path, name: str) -> list[float]:
     """What a run has logged, epoch by epoch."""
     events = EventAccumulator(str(folder / "runs" / "pair-seed1")).Reload()
     return [event.value for event in events.Scalars(name)]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
