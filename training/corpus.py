@@ -6,7 +6,8 @@ them) and the fields `tokens`, `ner_tags` (as written in the source) and `docume
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,7 @@ from datasets import Dataset, DatasetDict, Features, List, Value
 from ner_service.errors import ConfigError, CorpusError
 from ner_service.tags import Scheme, detect_scheme, split_tag, tag_inventory
 from training.documents import Document, Reading, Sentence
-from training.records import read_dataset
+from training.records import collect, read_dataset
 from training.sources import (
     SPLITS,
     DataConfig,
@@ -85,17 +86,21 @@ def load_corpus(config: DataConfig) -> Corpus:
     source, path = locate(config)
     if path is None and config.path != source:
         logger.warning("%s does not exist, reading %s from the Hub", config.path, source)
+    local = path is not None
+    files: dict[SplitName, Path] = {}
+    if path is not None:
+        if not path.is_dir():
+            raise ConfigError(
+                f"data.path: expected a folder or a name on the Hub, got a file: {path}"
+            )
+        files = named_files(path, config) or found_files(path)
     if config.streaming:
-        return _assemble(_stream(source, path, config), config, source)
-    if path is None:
-        return _assemble(_read_dataset(source, config, local=False), config, source)
-    if not path.is_dir():
-        raise ConfigError(f"data.path: expected a folder or a name on the Hub, got a file: {path}")
-    files = named_files(path, config) or found_files(path)
-    if files:
+        readings = _stream(source, files, config, local=local)
+    elif files:
         readings = {split: read_file(file, config) for split, file in files.items()}
     else:
-        readings = _read_dataset(source, config, local=True)
+        found = read_dataset(source, config.fields, local=local)
+        readings = {split: found[name] for split, name in _told_apart(found, source).items()}
     return _assemble(readings, config, source)
 
 
@@ -144,52 +149,58 @@ def _rows_of(batch: Mapping[str, list[Any]]) -> Iterator[tuple[int, Sentence]]:
         yield document, Sentence(tuple(tokens), tuple(tags))
 
 
-def _stream(source: str, path: Path | None, config: DataConfig) -> dict[SplitName, Reading]:
-    """The training split as a stream; the others are small and read as ever."""
-    files = None if path is None else named_files(path, config) or found_files(path) or None
+def _stream(
+    source: str, files: Mapping[SplitName, Path], config: DataConfig, *, local: bool
+) -> dict[SplitName, Reading]:
+    """The training split as a stream; the others are small and held as ever."""
+    streams = open_streams(source, files or None, config.fields, local=local)
     readings: dict[SplitName, Reading] = {}
-    for name, documents in open_streams(source, files, config.fields, local=path is not None):
-        split = split_of(name)
-        if split == "train" and split not in readings:
+    for split, name in _told_apart(streams, source).items():
+        place = f"{source}, split {name}"
+        if split == "train":
+            documents = StreamedDocuments(streams[name], place)
             readings[split] = Reading(documents, documents.documents_marked)
-        elif split is None or split in readings:
-            logger.warning("%s: the split %s is left out", source, name)
         else:
-            readings[split] = Reading(list(documents), documents.documents_marked)
-    if not readings:
-        raise CorpusError(f"{source}: expected a split train, validation or test, got none")
+            readings[split] = collect(streams[name](), place)
     return readings
 
 
-def _read_dataset(source: str, config: DataConfig, *, local: bool) -> dict[SplitName, Reading]:
-    readings: dict[SplitName, Reading] = {}
-    for name, reading in read_dataset(source, config.fields, local=local).items():
+def _told_apart(names: Iterable[str], source: str) -> dict[SplitName, str]:
+    """Which of a source's splits is which of ours; what is left out is told."""
+    chosen: dict[SplitName, str] = {}
+    for name in names:
         split = split_of(name)
-        if split is None or split in readings:
+        if split is None or split in chosen:
             logger.warning("%s: the split %s is left out", source, name)
         else:
-            readings[split] = reading
-    if not readings:
+            chosen[split] = name
+    if not chosen:
         raise CorpusError(f"{source}: expected a split train, validation or test, got none")
-    return readings
+    return chosen
 
 
 def _assemble(readings: dict[SplitName, Reading], config: DataConfig, source: str) -> Corpus:
     ordered = {split: readings[split] for split in SPLITS if split in readings}
 
+    tags: set[str] = set()
+
     def sentences() -> Iterator[tuple[str, ...]]:
         for reading in ordered.values():
             for document in reading.documents:
-                yield from (sentence.tags for sentence in document)
+                for sentence in document:
+                    tags.update(sentence.tags)
+                    yield sentence.tags
 
-    tags = {tag for sentence in sentences() for tag in sentence}
-    labels = tuple(sorted({split_tag(tag)[1] for tag in tags} - {""}))
+    # One pass for scheme and labels: a stream is read anew for each.
     scheme = config.scheme
     if scheme is None:
         try:
             scheme = detect_scheme(sentences())
         except ConfigError as error:
             raise CorpusError(f"{source}: {error}") from None
+    else:
+        deque(sentences(), maxlen=0)
+    labels = tuple(sorted({split_tag(tag)[1] for tag in tags} - {""}))
     if strangers := tags.difference(tag_inventory(labels, scheme)):
         raise CorpusError(f"{source}: expected {scheme} tags, got {', '.join(sorted(strangers))}")
     return Corpus(

@@ -1,6 +1,6 @@
 """Sentences and documents of a corpus, and how the readers collect them."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -34,12 +34,13 @@ class Reading:
     """What a reader found in one source.
 
     Attributes:
-        documents: in the order of the source, none of them empty; a list, or what reads them anew.
+        documents: in the order of the source, none of them empty; can be gone through again and
+            again: a list, or what reads them anew.
         documents_marked: whether the source says where documents begin. Where it does not, each
             sentence is a document.
     """
 
-    documents: Collection[Document]
+    documents: Iterable[Document]
     documents_marked: bool
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import datasets
 
@@ -19,6 +19,8 @@ from training.columns import read_lines
 from training.documents import DOCUMENT_MARK, DocumentCollector, Reading, check_tag, clean_token
 
 DEFAULT_DOCUMENT_FIELD = "document_id"
+
+Rows = TypeVar("Rows", datasets.Dataset, datasets.IterableDataset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ def read_json(path: Path, fields: Fields) -> Reading:
     else:
         places = ((f"{path}, line {number}", line) for number, line in enumerate(lines, start=1))
         numbered = [(place, _parse_json(line, place)) for place, line in places if line.strip()]
-    return _collect(numbered, str(path), fields, fields.tag_names)
+    return collect(checked_rows(numbered, fields, fields.tag_names), str(path))
 
 
 def read_parquet(path: Path, fields: Fields) -> Reading:
@@ -61,7 +63,7 @@ def read_parquet(path: Path, fields: Fields) -> Reading:
     Raises:
         CorpusError: the file is no parquet or a row is broken; names file and row.
     """
-    with _quiet_load("parquet", data_files=str(path), split="train") as rows:
+    with quiet_load("parquet", str(path), data_files=str(path), split="train") as rows:
         return _read_rows(rows, str(path), fields)
 
 
@@ -77,7 +79,7 @@ def read_dataset(name: str, fields: Fields, *, local: bool) -> dict[str, Reading
     Raises:
         CorpusError: the data set cannot be had, or a row is broken.
     """
-    with _quiet_load(name, local=local) as splits:
+    with quiet_load(name, name, local=local) as splits:
         return {
             split: _read_rows(rows, f"{name}, split {split}", fields)
             for split, rows in splits.items()
@@ -85,8 +87,18 @@ def read_dataset(name: str, fields: Fields, *, local: bool) -> dict[str, Reading
 
 
 @contextmanager
-def _quiet_load(name: str, *, local: bool = True, **options: Any) -> Iterator[Any]:
-    """Call `datasets.load_dataset` without progress bars; a local source leaves no cache behind."""
+def quiet_load(name: str, source: str, *, local: bool = True, **options: Any) -> Iterator[Any]:
+    """Call `datasets.load_dataset` without progress bars; a local source leaves no cache behind.
+
+    Args:
+        name: what the function takes for one: a kind of files, a folder or a name on the Hub.
+        source: what an error calls it.
+        local: nothing is fetched.
+        options: for the function.
+
+    Raises:
+        CorpusError: the data set cannot be had.
+    """
     had_bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
@@ -97,27 +109,33 @@ def _quiet_load(name: str, *, local: bool = True, **options: Any) -> Iterator[An
                 loaded = datasets.load_dataset(name, **options)
             # The library lets through whatever its readers and its HTTP client raise.
             except Exception as error:
-                reason = str(error).strip().splitlines() or [type(error).__name__]
-                source = options.get("data_files", name)
-                raise CorpusError(f"{source}: cannot be read as a data set: {reason[0]}") from error
+                raise unreadable(source, error) from error
             yield loaded
     finally:
         if had_bars:
             datasets.enable_progress_bars()
 
 
+def unreadable(source: str, error: Exception) -> CorpusError:
+    """What to raise where `datasets` gives up."""
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return CorpusError(f"{source}: cannot be read as a data set: {reason[0]}")
+
+
 def _read_rows(rows: datasets.Dataset, source: str, fields: Fields) -> Reading:
-    wanted = [fields.tokens, fields.tags, fields.document or DEFAULT_DOCUMENT_FIELD]
-    rows = rows.select_columns([name for name in wanted if name in rows.column_names])
-    names = class_names(rows.features.get(fields.tags)) or fields.tag_names
+    rows, names = wanted_columns(rows, fields)
     numbered = ((f"{source}, row {number}", row) for number, row in enumerate(rows, start=1))
-    return _collect(numbered, source, fields, names)
+    return collect(checked_rows(numbered, fields, names), source)
 
 
-def class_names(feature: object) -> Sequence[str] | None:
-    """Give the names of numeric tags, if the data set knows them."""
-    inner = getattr(feature, "feature", None)
-    return inner.names if isinstance(inner, datasets.ClassLabel) else None
+def wanted_columns(rows: Rows, fields: Fields) -> tuple[Rows, Sequence[str] | None]:
+    """Leave out columns that nobody reads, if columns are known; with the names of numeric tags."""
+    wanted = [fields.tokens, fields.tags, fields.document or DEFAULT_DOCUMENT_FIELD]
+    if rows.column_names is not None:
+        rows = rows.select_columns([name for name in wanted if name in rows.column_names])
+    inner = getattr((rows.features or {}).get(fields.tags), "feature", None)
+    names = inner.names if isinstance(inner, datasets.ClassLabel) else None
+    return rows, names or fields.tag_names
 
 
 def _parse_json(text: str, place: str) -> Any:
@@ -127,11 +145,14 @@ def _parse_json(text: str, place: str) -> Any:
         raise CorpusError(f"{place}: expected JSON, got an error: {error}") from None
 
 
-def _collect(
-    rows: Iterable[tuple[str, Any]], source: str, fields: Fields, tag_names: Sequence[str] | None
-) -> Reading:
+def collect(rows: Iterable["CheckedRow"], source: str) -> Reading:
+    """Hold all documents of a source.
+
+    Raises:
+        CorpusError: there is no sentence at all; names `source`.
+    """
     collector = DocumentCollector()
-    for row in checked_rows(rows, fields, tag_names):
+    for row in rows:
         if row.opens_document:
             collector.start_document()
         collector.add(row.tokens, row.tags)

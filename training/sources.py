@@ -24,8 +24,16 @@ _NAME_PARTS: dict[SplitName, re.Pattern[str]] = {
 }
 _NOT_A_LETTER = re.compile(r"[\W_]+")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+
+# What `datasets` calls the files that hold rows.
+RowKind = Literal["parquet", "json"]
 _PARQUET_SUFFIX = ".parquet"
+_ROW_KINDS: dict[str, RowKind] = {
+    _PARQUET_SUFFIX: "parquet",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,16 +183,21 @@ def split_of(name: str) -> SplitName | None:
     return None
 
 
+def row_kind(path: Path) -> RowKind | None:
+    """Tell by a file's suffix what rows it holds; None for column files."""
+    return _ROW_KINDS.get(path.suffix.lower())
+
+
 def read_file(path: Path, config: DataConfig) -> Reading:
     """Read one file: parquet and JSON by their suffixes, columns otherwise.
 
     Raises:
         CorpusError: the file is broken; names the place.
     """
-    suffix = path.suffix.lower()
-    if suffix == _PARQUET_SUFFIX:
+    kind = row_kind(path)
+    if kind == "parquet":
         return read_parquet(path, config.fields)
-    if suffix in _JSON_SUFFIXES:
+    if kind == "json":
         return read_json(path, config.fields)
     return read_columns(path, token_column=config.token_column, tag_column=config.tag_column)
 

@@ -2,43 +2,50 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
 
 from ner_service.errors import ConfigError, CorpusError
 from training.documents import Document, Sentence
-from training.records import CheckedRow, Fields, checked_rows, class_names
+from training.records import (
+    CheckedRow,
+    Fields,
+    checked_rows,
+    quiet_load,
+    unreadable,
+    wanted_columns,
+)
+from training.sources import row_kind
 
-_BUILDERS = {
-    ".parquet": "parquet",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
+Stream = Callable[[], Iterator[CheckedRow]]
+"""Reads a split from its beginning, each time it is called."""
 
 
 class StreamedDocuments:
     """Documents that are read anew each time they are asked for."""
 
-    def __init__(self, read: Callable[[], Iterator[CheckedRow]], source: str) -> None:
+    def __init__(self, read: Stream, source: str) -> None:
         """Read once, to count and to see whether documents are marked.
 
         Raises:
             CorpusError: a row is broken, or there is no sentence at all; names the place.
         """
         self._read = read
-        self._marked = False
-        self.sentences = self.tokens = marks = 0
-        for row in self._rows():
-            marks += row.opens_document
-            self.sentences += bool(row.tokens)
-            self.tokens += len(row.tokens)
+        self.documents_marked = False
+        self.sentences = self.tokens = documents = 0
+        begun = False
+        for row in read():
+            if row.opens_document:
+                self.documents_marked, begun = True, False
+            if row.tokens:
+                documents += not begun
+                begun = True
+                self.sentences += 1
+                self.tokens += len(row.tokens)
         if not self.sentences:
             raise CorpusError(f"{source}: expected at least one sentence, got none")
-        self.documents_marked = self._marked = marks > 0
-        self._count = sum(1 for _ in self) if marks else self.sentences
+        self._count = documents if self.documents_marked else self.sentences
 
     def __len__(self) -> int:
         """How many documents there are, none of them empty."""
@@ -47,8 +54,8 @@ class StreamedDocuments:
     def __iter__(self) -> Iterator[Document]:
         """Read on from the beginning."""
         document: Document = []
-        for row in self._rows():
-            if document and (row.opens_document or not self._marked):
+        for row in self._read():
+            if document and (row.opens_document or not self.documents_marked):
                 yield document
                 document = []
             if row.tokens:
@@ -56,18 +63,11 @@ class StreamedDocuments:
         if document:
             yield document
 
-    def __contains__(self, document: object) -> bool:
-        """Whether there is such a document."""
-        return any(document == other for other in self)
-
-    def _rows(self) -> Iterator[CheckedRow]:
-        return self._read()
-
 
 def open_streams(
     source: str, files: Mapping[Any, Path] | None, fields: Fields, *, local: bool
-) -> Iterator[tuple[str, StreamedDocuments]]:
-    """Open all splits of a source, each with its name.
+) -> dict[str, Stream]:
+    """Open all splits of a source, each under its name; no row of them is read.
 
     Args:
         source: name on the Hub, or folder.
@@ -82,43 +82,28 @@ def open_streams(
     options: dict[str, Any] = {}
     name = source
     if files is not None:
-        kinds = {_BUILDERS.get(path.suffix.lower()) for path in files.values()}
+        kinds = {row_kind(path) for path in files.values()}
         kind = kinds.pop()
         if kinds or kind is None:
             raise ConfigError(
                 f"data.streaming: expected parquet, JSON lines or a name on the Hub, got {source}"
             )
         name, options["data_files"] = kind, {split: str(path) for split, path in files.items()}
-    with TemporaryDirectory(prefix="ner-corpus-") as folder:
-        if local:
-            options["cache_dir"] = folder
-        try:
-            streams = datasets.load_dataset(name, streaming=True, **options)
-        except Exception as error:  # whatever its readers and its HTTP client raise
-            raise _unreadable(source, error) from error
-    for split, rows in streams.items():
-        yield split, StreamedDocuments(_reader(rows, f"{source}, split {split}", fields), source)
+    with quiet_load(name, source, local=local, streaming=True, **options) as streams:
+        return {
+            split: _stream(rows, f"{source}, split {split}", fields)
+            for split, rows in streams.items()
+        }
 
 
-def _reader(
-    rows: datasets.IterableDataset, source: str, fields: Fields
-) -> Callable[[], Iterator[CheckedRow]]:
-    names = class_names((rows.features or {}).get(fields.tags)) or fields.tag_names
+def _stream(rows: datasets.IterableDataset, source: str, fields: Fields) -> Stream:
+    rows, names = wanted_columns(rows, fields)
 
     def numbered() -> Iterator[tuple[str, Any]]:
-        stream = enumerate(rows, start=1)
-        while True:
-            try:
-                number, row = next(stream)
-            except StopIteration:
-                return
-            except Exception as error:  # as above
-                raise _unreadable(source, error) from error
-            yield f"{source}, row {number}", row
+        try:
+            for number, row in enumerate(rows, start=1):
+                yield f"{source}, row {number}", row
+        except Exception as error:  # whatever the readers and the HTTP client of `datasets` raise
+            raise unreadable(source, error) from error
 
     return lambda: checked_rows(numbered(), fields, names)
-
-
-def _unreadable(source: str, error: Exception) -> CorpusError:
-    reason = str(error).strip().splitlines() or [type(error).__name__]
-    return CorpusError(f"{source}: cannot be read as a data set: {reason[0]}")

@@ -139,8 +139,6 @@ def prepare(
         if split not in corpus.splits:
             raise ConfigError(f"{corpus.source}: expected a {split} split, got none")
     streamed = isinstance(corpus.splits["train"], StreamedDocuments)
-    if streamed and labelled:
-        raise ConfigError("data.streaming: expected false, since labelled texts are added")
     if not corpus.documents_marked:
         logger.warning("%s marks no documents: each sentence is its own", corpus.source)
     counted = count_words(iter_documents(corpus.splits["train"]))
@@ -232,10 +230,8 @@ def fit(
     Where several processes train, only the first has the best weights at the end.
 
     Raises:
-        ConfigError: there are more processes than windows in a batch, or fewer devices than asked
-            for.
+        ConfigError: there are fewer devices than asked for.
     """
-    machines.check(settings.batch_windows)
     folder = folder or RUNS / f"{settings.name}-seed{settings.seed}"
     module = make_module(settings, materials)
     best = ModelCheckpoint(
@@ -321,7 +317,15 @@ def run(
         texts: the files that those are from, for the card.
         resume: go on from the last checkpoint.
         machines: the processes that train; the first of them writes.
+
+    Raises:
+        ConfigError: the settings do not go together, or a split or a device is missing.
+        CorpusError: the corpus is missing or broken.
     """
+    # Before anything is read: that can take long.
+    machines.check(settings.batch_windows)
+    if settings.data.streaming and labelled:
+        raise ConfigError("data.streaming: expected false, since labelled texts are added")
     begun = time.monotonic()
     path = Path(settings.output)
     corpus = load_corpus(settings.data)

@@ -156,9 +156,10 @@ def test_scheme_is_that_of_all_splits_together(tmp_path: Path) -> None:
     assert load_corpus(DataConfig(path=str(tmp_path))).scheme == "IOB1"
 
 
-def test_file_in_place_of_a_folder_is_refused() -> None:
+@pytest.mark.parametrize("streaming", [False, True])
+def test_file_in_place_of_a_folder_is_refused(streaming: bool) -> None:
     with pytest.raises(ConfigError, match=r"data\.path: expected a folder"):
-        load_corpus(DataConfig(path=str(CONLL / "train.txt")))
+        load_corpus(DataConfig(path=str(CONLL / "train.txt"), streaming=streaming))
 
 
 def test_folder_without_a_corpus_is_refused(tmp_path: Path) -> None:
@@ -175,18 +176,20 @@ def described(folder: Path, **splits: str) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("streaming", [False, True])
 def test_splits_of_other_names_are_left_out_and_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, streaming: bool
 ) -> None:
     save(load_corpus(DataConfig(path=str(CONLL))), tmp_path, ".parquet")
     described(tmp_path, dev="validation.parquet", unlabelled="train.parquet")
+    config = DataConfig(path=str(tmp_path), streaming=streaming)
     with caplog.at_level(logging.WARNING, logger="training.corpus"):
-        corpus = load_corpus(DataConfig(path=str(tmp_path)))
+        corpus = load_corpus(config)
     assert list(corpus.splits) == ["validation"]
     assert "the split unlabelled is left out" in caplog.text
     described(tmp_path, unlabelled="train.parquet")
     with pytest.raises(CorpusError, match="expected a split train, validation or test, got none"):
-        load_corpus(DataConfig(path=str(tmp_path)))
+        load_corpus(config)
 
 
 def test_reading_the_hub_instead_of_a_path_is_told(

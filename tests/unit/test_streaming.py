@@ -2,23 +2,26 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets import ClassLabel, Dataset, Features, IterableDataset, List, Value
 
 from ner_service.errors import ConfigError, CorpusError
 from ner_service.tagger import Tagger
 from tests.training_runs import SAMPLE, materials_of, sample_settings, train
+from training import streaming
 from training.batches import Augmentation, Epoch, StreamedBatches
 from training.corpus import Corpus, DataConfig, iter_documents, load_corpus
 from training.data import StreamedWindows, TrainingWindow
 from training.describe import describe_training
 from training.parallel import Part
+from training.records import Fields, wanted_columns
 from training.streaming import StreamedDocuments
-from training.train import prepare
+from training.train import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +58,62 @@ def test_it_can_be_read_again_and_again(folder):
     split = stream(folder).splits["train"]
     assert list(split) == list(split)
     assert len(list(split)) == len(split) > 1
-    assert next(iter(split)) in split
+
+
+@pytest.fixture
+def passes(monkeypatch) -> Counter[str]:
+    """How often each split has been read."""
+    counted: Counter[str] = Counter()
+    checked_rows = streaming.checked_rows
+
+    def counting(rows, *arguments):
+        def counted_rows():
+            for place, row in rows:
+                if place.endswith(", row 1"):
+                    counted[place.removesuffix(", row 1").rsplit(" ", 1)[1]] += 1
+                yield place, row
+
+        return checked_rows(counted_rows(), *arguments)
+
+    monkeypatch.setattr(streaming, "checked_rows", counting)
+    return counted
+
+
+@pytest.mark.parametrize("scheme", [None, "IOB1"])
+def test_it_is_read_as_often_as_the_documentation_says(folder, tmp_path, passes, scheme):
+    data = DataConfig(path=str(folder), streaming=True, scheme=scheme)
+    materials_of(sample_settings(tmp_path, data=data))
+    assert passes == {"train": 4, "validation": 1, "test": 1}
+
+
+def test_splits_of_other_names_are_not_read(tmp_path, passes):
+    rows = Dataset.from_dict({"tokens": [["Bob", "left"]], "ner_tags": [["B-PER", "O"]]})
+    for split in ("train", "validation", "unsupervised"):
+        rows.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
+    assert list(stream(tmp_path).splits) == ["train", "validation"]
+    assert passes == {"train": 2, "validation": 1}
+
+
+def test_documents_are_counted_as_they_are_read(tmp_path):
+    """Empty sentences, empty documents, and sentences before the first mark."""
+    mark = {"tokens": ["-DOCSTART-"], "ner_tags": ["O"]}
+    word = {"tokens": ["Bob"], "ner_tags": ["B-PER"]}
+    nothing = {"tokens": [], "ner_tags": []}
+    rows = [nothing, word, mark, mark, nothing, word, word, nothing, mark, word, mark]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    corpus = stream(tmp_path)
+    split = corpus.splits["train"]
+    assert corpus.documents_marked
+    assert [len(document) for document in split] == [1, 2, 1]
+    assert (len(split), split.sentences, split.tokens) == (3, 4, 4)
+
+
+def test_columns_that_nobody_reads_are_left_out():
+    rows = Dataset.from_dict({"tokens": [["a"]], "ner_tags": [["O"]], "picture": ["..."]})
+    kept, _ = wanted_columns(rows.to_iterable_dataset(), Fields())
+    assert list(kept) == [{"tokens": ["a"], "ner_tags": ["O"]}]
+    unknown = IterableDataset.from_generator(lambda: iter(rows))
+    assert wanted_columns(unknown, Fields())[0] is unknown
 
 
 def test_the_card_has_its_size(held, folder, tmp_path):
@@ -185,20 +243,21 @@ def test_broken_rows_are_told(tmp_path, lines, said):
         stream(tmp_path)
 
 
-def test_labelled_texts_are_not_added_to_a_stream(folder, tmp_path):
-    settings = sample_settings(tmp_path, data=DataConfig(path=str(folder), streaming=True))
+def test_labelled_texts_are_not_added_to_a_stream_and_nothing_is_read(tmp_path):
+    settings = sample_settings(tmp_path, data=DataConfig(path="nowhere", streaming=True))
     with pytest.raises(ConfigError, match="labelled texts are added"):
-        prepare(settings, load_corpus(settings.data), [object()])
+        run(settings, labelled=[object()])
 
 
 MEASURE = """
 import resource, sys
 from pathlib import Path
 from training.records import Fields
-from training.streaming import open_streams
+from training.streaming import StreamedDocuments, open_streams
 
 def read(file):
-    ((_, documents),) = open_streams("rows", {"train": Path(file)}, Fields(), local=True)
+    stream = open_streams("rows", {"train": Path(file)}, Fields(), local=True)["train"]
+    documents = StreamedDocuments(stream, "rows")
     return len(documents), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 before = read(sys.argv[1])[1]  # libraries and buffers
