@@ -128,9 +128,12 @@ def settings_of(study: StudyConfig, row: Row, *, seed: int, epochs: int) -> Trai
     """The training configuration of one run; it never stops early, so all have one budget.
 
     Raises:
-        ConfigError: an override is not acceptable.
+        ConfigError: an override is not acceptable, or the training set is to be streamed.
     """
     settings = load_config(Path(study.base), [*study.set, *row.set])
+    if settings.data.streaming:
+        # First documents are chosen by their numbers, and a stream has none.
+        raise ConfigError("data.streaming: expected false in a study, got true")
     settings = replace(settings, name=row.key, seed=seed, epochs=epochs, patience=None)
     # A table that no input reads would still be loaded, trained and counted.
     return settings if settings.network.vectors else replace(settings, vectors=())

@@ -229,6 +229,7 @@ def test_first_documents_keep_whole_documents(tmp_path):
         ("row.1.key=release", "row.key: expected each once, got release"),
         ("row.1.factor=release", "row: expected one row with the factor release, got 2"),
         ("row.1.factor=size", "row.1.factor: Input should be"),
+        ('row.1.set=["data.streaming=true"]', "data.streaming: expected false in a study"),
     ],
 )
 def test_unacceptable_study_is_told_in_one_line(tmp_path, capsys, override, message):
