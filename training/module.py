@@ -98,11 +98,13 @@ class TaggerModule(lightning.LightningModule):
                 f"step {self.global_step} (batch {batch_idx}): expected a finite loss, "
                 f"got {loss.item()}; try a smaller optimiser.learning_rate"
             )
+        # Two entries: processes that train together would wait for each other to log a step.
+        self.log("train_loss_step", loss, prog_bar=True, on_step=True, on_epoch=False)
         self.log(
-            "train_loss",
+            "train_loss_epoch",
             loss,
             prog_bar=True,
-            on_step=True,
+            on_step=False,
             on_epoch=True,
             batch_size=1,
             sync_dist=True,

@@ -82,6 +82,19 @@ def test_mean_gradient_of_the_processes_is_that_of_the_batch(materials, monkeypa
     torch.testing.assert_close(mean, whole, rtol=1e-4, atol=1e-5)
 
 
+def test_processes_do_not_wait_for_each_other_to_log_a_step(materials, monkeypatch):
+    settings, known = materials
+    module = make_module(settings, known)
+    logged = {}
+    monkeypatch.setattr(module, "log", lambda name, _, **how: logged.update({name: how}))
+    module.training_step(batches_of(materials, WHOLE, size=3)[0], 0)
+    assert list(logged) == ["train_loss_step", "train_loss_epoch"]
+    assert not logged["train_loss_step"].get("sync_dist", False)
+    assert not logged["train_loss_step"]["on_epoch"]
+    assert not logged["train_loss_epoch"]["on_step"]
+    assert logged["train_loss_epoch"]["sync_dist"]
+
+
 def test_processes_forget_words_of_their_own_but_recase_alike(materials):
     chances = {"lower": 0.4, "upper": 0.3, "word_dropout": 0.5}
     parts = [batches_of(materials, Part(rank, 2), size=4, **chances) for rank in (0, 1)]
@@ -138,11 +151,12 @@ def test_missing_devices_are_told(monkeypatch):
         Machines().trainer()
 
 
-def test_command_refuses_more_processes_than_windows(tmp_path, monkeypatch, capsys):
+def test_command_refuses_more_processes_than_windows_and_reads_nothing(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
-    settings = sample_settings(tmp_path)
     (tmp_path / "c.toml").write_text(
-        f'name = "a"\noutput = "model"\nbatch_windows = 2\n[data]\npath = "{settings.data.path}"\n'
+        'name = "a"\noutput = "model"\nbatch_windows = 2\n[data]\npath = "nowhere"\n'
         "[network]\nvectors = false\n",
         "utf-8",
     )
