@@ -18,16 +18,19 @@ import numpy as np
 import torch
 
 from ner_service.artifact import Artifact, load_artifact, save_artifact
+from ner_service.artifact.config import OutputLayer
+from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.torch_backend import load_network
 from ner_service.network import TaggerNetwork
-from ner_service.tagger import Tagger, resolve_model
+from ner_service.tagger import Tagger
 from training.corpus import Corpus, DataConfig, iter_documents, load_corpus, load_split
 from training.data import TrainingWindow, WordTypes, make_batch, make_windows
 from training.evaluation import evaluate
 from training.export import export_graphs, quantize_sentence_encoder
+from training.losses import window_losses
 from training.publishing import publish, version_folder
 from training.usage import OneLineParser, run_command
 
@@ -116,9 +119,12 @@ def fine_tune(
     (candidate / REPORT).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     card = model / CARD
     before = card.read_text(encoding="utf-8") if card.is_file() else ""
-    (candidate / CARD).write_text(_NOTE.format(version=artifact.version, gate=gate) + before)
+    note = _NOTE.format(version=artifact.version, gate=gate)
+    (candidate / CARD).write_text(note + before, encoding="utf-8")
     write_manifest(candidate)
-    publish(candidate, output, passed=gate.passed)
+    load_artifact(candidate)  # a damaged version must not pass unseen
+    if gate.passed:
+        publish(candidate, output)
     return gate
 
 
@@ -168,7 +174,7 @@ def learn(
         for begin in range(0, len(windows), options.batch_windows):
             batch = [windows[index] for index in order[begin : begin + options.batch_windows]]
             optimiser.zero_grad()
-            loss = _loss(network, batch, types, featurizer)
+            loss = _loss(network, batch, types, featurizer, config.network.output)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
@@ -183,15 +189,14 @@ def _loss(
     windows: Sequence[TrainingWindow],
     types: WordTypes,
     featurizer: WordFeaturizer,
+    output: OutputLayer,
 ) -> torch.Tensor:
     batch = make_batch(windows, types)
     vectors = torch.from_numpy(featurizer.vectors(batch.vector_rows.numpy()))
     words = batch.words._replace(vectors=vectors)
     emissions = network(words, batch.positions, batch.mask)
-    likelihoods: torch.Tensor = network.crf.log_likelihood(
-        emissions, batch.tag_ids, batch.mask, batch.boundaries
-    )
-    return -likelihoods.mean()
+    losses = window_losses(network.crf, emissions, batch, output=output)
+    return losses.mean()
 
 
 def write_version(artifact: Artifact, network: TaggerNetwork, path: Path) -> None:

@@ -3,8 +3,31 @@
 import torch
 from torch import Tensor
 
+from ner_service.artifact.config import OutputLayer
 from ner_service.network import CRF
 from ner_service.network.crf import force_boundaries
+from training.data import Batch
+
+
+def window_losses(crf: CRF, emissions: Tensor, batch: Batch, *, output: OutputLayer) -> Tensor:
+    """The loss of each window, (B,), as the output layer asks.
+
+    Of a CRF the negative log-likelihood, or the cross-entropy against a teacher's beliefs where
+    the batch has them; else the cross-entropy summed over the time steps.
+    """
+    if output != "crf":
+        real = batch.mask & ~batch.boundaries
+        return cross_entropy_by_step(emissions, batch.tag_ids, real).sum(dim=1)
+    if batch.marginals is not None and batch.moves is not None:
+        return distillation_loss(
+            crf,
+            emissions,
+            batch.mask,
+            batch.boundaries,
+            marginals=batch.marginals,
+            moves=batch.moves,
+        )
+    return -crf.log_likelihood(emissions, batch.tag_ids, batch.mask, batch.boundaries)
 
 
 def cross_entropy_by_step(emissions: Tensor, tag_ids: Tensor, mask: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from ner_service.network.crf import force_boundaries
 from ner_service.tags import spans_from_tags
 from training.config import OptimiserConfig, TrainConfig
 from training.data import Batch
-from training.losses import cross_entropy_by_step, distillation_loss
+from training.losses import window_losses
 from training.metrics import score_spans
 from training.parallel import gathered
 from training.vector_rows import TrainedVectors
@@ -75,23 +75,8 @@ class TaggerModule(lightning.LightningModule):
             FloatingPointError: the loss is not finite; names the step.
         """
         emissions = self(batch)
-        crf_output = self.config.network.output == "crf"
-        if crf_output and batch.marginals is not None and batch.moves is not None:
-            losses = distillation_loss(
-                self.network.crf,
-                emissions,
-                batch.mask,
-                batch.boundaries,
-                marginals=batch.marginals,
-                moves=batch.moves,
-            )
-        elif crf_output:
-            losses = -self.network.crf.log_likelihood(
-                emissions, batch.tag_ids, batch.mask, batch.boundaries
-            )
-        else:
-            real = batch.mask & ~batch.boundaries
-            losses = cross_entropy_by_step(emissions, batch.tag_ids, real).sum(dim=1)
+        output = self.config.network.output
+        losses = window_losses(self.network.crf, emissions, batch, output=output)
         loss = losses.mean() * batch.weight
         if not torch.isfinite(loss):
             raise FloatingPointError(

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ner_service.artifact import load_artifact
-from ner_service.tagger import resolve_model
+from ner_service.artifact.locate import resolve_model
 from tests.benchmarks.bench import DATA, MEGABYTE, ROOT, read_stories, say
 from tests.benchmarks.machine import processor
 from tests.benchmarks.timing import CommandRun, run_command

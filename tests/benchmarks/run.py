@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ner_service.tagger import resolve_model
+from ner_service.artifact.locate import resolve_model
 from tests.benchmarks.bench import DATA, QUICK, ROOT, Bench, Sizes, say
 from tests.benchmarks.machine import describe, when
 from tests.benchmarks.parity import TEST_SET

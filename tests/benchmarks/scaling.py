@@ -17,7 +17,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from ner_service.artifact import load_artifact
-from ner_service.tagger import resolve_model
+from ner_service.artifact.locate import resolve_model
 from tests.benchmarks.bench import DATA, ROOT, count_words, read_stories, say
 from tests.benchmarks.machine import processor
 from tests.benchmarks.timing import in_turn, run_command
