@@ -23,6 +23,7 @@ from ner_service.inference.analysis import (
 )
 from ner_service.inference.backend import Backend, BackendName, Precision
 from ner_service.inference.backends import make_backend
+from ner_service.inference.consistency import Consistency
 from ner_service.inference.decoder import Decoder
 from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
@@ -141,6 +142,7 @@ class Tagger:
         featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
         self._backend = backend
         self._rows = WordRows(backend, featurizer, width=config.network.word_width)
+        self._consistency = Consistency.of(artifact)
         self._decoder = Decoder(artifact)
         self._analyser = Analyser.build(config.tags, config.scheme, self._decoder.weights)
         self.memory = Memory(artifact, seen_by(featurizer))
@@ -214,16 +216,20 @@ class Tagger:
         row_ids, boundaries = self._slots(documents)
         recalled: Recalled | None = None
         decoder, analyser = self._decoder, self._analyser
-        if len(self.memory) and windows:
+        taught_any = len(self.memory) > 0 and len(windows) > 0
+        if taught_any:
             states, emissions = compute_states(self._backend, self._rows.matrix, row_ids, windows)
-            words = [document.tokens.texts for document in documents]
-            recalled = self.memory.recall(words, states, emissions, segments, boundaries)
-            emissions = recalled.emissions
-            decoder, analyser = self.memory.decoder, self.memory.analyser
         else:
             emissions = compute_emissions(
                 self._backend, self._rows.matrix, row_ids, windows, len(self._config.tags)
             )
+        decoder.force_boundaries(emissions, boundaries)
+        self._consistency.share(emissions, self._rows.forms[row_ids], first_slots, segments)
+        if taught_any:
+            words = [document.tokens.texts for document in documents]
+            recalled = self.memory.recall(words, states, emissions, segments, boundaries)
+            emissions = recalled.emissions
+            decoder, analyser = self.memory.decoder, self.memory.analyser
         decoded = decoder.decode(emissions, segments, boundaries)
         taught = [] if recalled is None else recalled.taught(decoded.spans, decoded.tag_ids)
         opened = [span.start_token for span in decoded.spans]

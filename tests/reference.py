@@ -4,6 +4,7 @@ The CRF is summed by writing down every path; spans are read by the rules of con
 cells are one step at a time, and the vanilla network's gradients are worked out by hand.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -167,6 +168,54 @@ class EnumeratedCRF:
         self, emissions: Floats, span: Span, boundaries: NDArray[np.bool_] | None = None
     ) -> float:
         return self.span_probabilities(emissions, boundaries).get(span, 0.0)
+
+
+def shared_emissions(
+    crf: EnumeratedCRF,
+    segments: Sequence[Floats],
+    forms: Sequence[Sequence[int]],
+    documents: Sequence[int],
+    *,
+    weight: float,
+    floor: float,
+    margin: float,
+) -> list[Floats]:
+    """What is left of emissions once the words of a document have shared their labels.
+
+    Args:
+        crf: with temperature 1.
+        segments: emissions (T, K) of each.
+        forms: the word at each step, case aside.
+        documents: of each segment.
+        weight: of the others' evidence.
+        floor: added to a probability before its logarithm.
+        margin: a word is passed over if no entity comes so near to O's emission anywhere.
+    """
+    names = ["", *sorted({tag[2:] for tag in crf.tags if tag != "O"})]
+    places = [(i, t) for i, emissions in enumerate(segments) for t in range(len(emissions))]
+    evidence = {}
+    for i, t in places:
+        marginals = crf.marginals(segments[i])[t]
+        beliefs = [
+            sum(p for p, tag in zip(marginals, crf.tags, strict=True) if tag[2:] == name)
+            for name in names
+        ]
+        logs = np.log(np.array(beliefs) + floor)
+        evidence[i, t] = logs - logs.mean()
+    result = [emissions.astype(np.float64) for emissions in segments]
+    for i, t in places:
+        same = [
+            (j, u) for j, u in places if documents[j] == documents[i] and forms[j][u] == forms[i][t]
+        ]
+        near = [max(segments[j][u][1:]) > segments[j][u][0] - margin for j, u in same]
+        others = [place for place in same if place != (i, t)]
+        if not others or not any(near):
+            continue
+        said = weight * sum(evidence[place] for place in others) / math.sqrt(len(others))
+        for k, tag in enumerate(crf.tags):
+            if tag != "O":
+                result[i][t, k] += said[names.index(tag[2:])]
+    return result
 
 
 # Recurrent cells

@@ -21,15 +21,12 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from ner_service.artifact import ArtifactConfig, load_artifact
+from ner_service.artifact.config import SCHEMA_VERSION
 from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import CONFIG, write_manifest
-from ner_service.errors import ConfigError
-from ner_service.inference.onnx_backend import OnnxBackend
-from ner_service.tagger import Tagger
-from ner_service.tags import Span, spans_from_tags
-from training.cases import make_cases, prepared
-from training.corpus import Corpus, iter_documents, load_split
-from training.emissions import CorpusEmissions, read_emissions
+from training.consistency import ConsistencyFit, fit_consistency
+from training.corpus import Corpus, load_split
+from training.emissions import Development, read_development
 from training.reliability import Reliability, measure_reliability
 from training.usage import OneLineParser, run_command
 
@@ -61,53 +58,18 @@ class Calibration:
     loss_after: float
 
 
-def fit_temperature(path: Path, corpus: Corpus, *, threads: int | None = None) -> Calibration:
-    """Fit a model's temperature on a development corpus; the model is left as it is.
+def fit(development: Development, *, weight: float | None = None) -> Calibration:
+    """Fit the temperature for which the predicted entities' scores are the best probabilities.
 
     Args:
-        path: the model directory.
-        corpus: gold tokens of all its splits are used.
-        threads: of the network.
-
-    Raises:
-        ArtifactError: the model is damaged.
+        development: the corpus.
+        weight: with which words share their labels, the model's own if None.
     """
-    artifact = load_artifact(path)
-    backend = OnnxBackend(artifact.path, threads=threads)
-    tagger = Tagger(artifact, backend)
-    documents = [d for split in corpus.splits.values() for d in iter_documents(split)]
-    cases = make_cases(documents, corpus.scheme)
-    emissions = read_emissions(
-        artifact, backend, [prepared(tagger, case, "gold") for case in cases]
-    )
-    gold: list[Span] = []
-    first = 0
-    for document in documents:
-        for sentence in document:
-            gold += [
-                Span(first + span.start_token, first + span.end_token, span.label)
-                for span in spans_from_tags(sentence.tags, corpus.scheme)
-            ]
-            first += len(sentence)
-    return fit(emissions, gold)
-
-
-def fit(emissions: CorpusEmissions, gold: list[Span]) -> Calibration:
-    """Fit the temperature for which the predicted spans' scores are the best probabilities.
-
-    Args:
-        emissions: of a corpus.
-        gold: spans over all its tokens in a row.
-    """
-    slots = emissions.token_slots
-    known = {
-        Span(int(slots[span.start_token]), int(slots[span.end_token - 1]) + 1, span.label)
-        for span in gold
-    }
+    emissions = development.emissions.shared(weight)
 
     def judged(temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         decoded = emissions.decode(temperature)
-        right = np.array([span in known for span in decoded.spans], dtype=bool)
+        right = np.array([span in development.gold for span in decoded.spans], dtype=bool)
         return np.array(decoded.scores, dtype=np.float64), right
 
     if not len(judged(1.0)[0]):
@@ -155,23 +117,48 @@ def minimise(
     return (low + high) / 2
 
 
-def set_temperature(path: Path, value: float) -> None:
-    """Write a temperature into a model directory, and its new manifest.
+def calibrate(
+    path: Path, corpus: Corpus, *, threads: int | None = None
+) -> tuple[ConsistencyFit, Calibration]:
+    """Fit what is not trained on a development corpus, and write it into the model directory.
+
+    First the weight with which words share their labels, which decides what is found; then, under
+    it, the temperature, which decides how sure the model is.
+
+    Args:
+        path: the model directory.
+        corpus: gold tokens of all its splits are used.
+        threads: of the network.
 
     Raises:
         ArtifactError: the model is damaged.
-        ConfigError: the temperature is not acceptable.
     """
-    if not 0 < value <= 100:
-        raise ConfigError(f"temperature: expected a number above 0 and up to 100, got {value}")
-    config = replace(load_artifact(path).config, temperature=value)
+    development = read_development(path, corpus, threads=threads)
+    agreed = fit_consistency(development)
+    fitted = fit(development, weight=agreed.weight)
+    write_fitted(path, consistency=agreed.weight, temperature=fitted.temperature)
+    return agreed, fitted
+
+
+def write_fitted(path: Path, *, consistency: float, temperature: float) -> None:
+    """Write fitted numbers into a model directory, and its new manifest.
+
+    Raises:
+        ArtifactError: the model is damaged.
+    """
+    config = replace(
+        load_artifact(path).config,
+        schema_version=SCHEMA_VERSION,
+        consistency=consistency,
+        temperature=temperature,
+    )
     written = TypeAdapter(ArtifactConfig).dump_json(config, indent=2) + b"\n"
     (path / CONFIG).write_bytes(written)
     write_manifest(path)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fit a model's temperature and write it into the model; 2 for wrong usage, 1 for a failure."""
+    """Fit a model's consistency and temperature and write them into it; 2 for wrong usage."""
     parser = OneLineParser(prog="python -m training.calibration", description=main.__doc__)
     parser.add_argument("--model", required=True, help="model directory or name")
     parser.add_argument("--corpus", required=True, help="development set: file, folder or name")
@@ -181,8 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _calibrate(model: str, corpus: str) -> None:
     path = resolve_model(model)
-    found = fit_temperature(path, load_split(corpus, split="validation"))
-    set_temperature(path, found.temperature)
+    agreed, found = calibrate(path, load_split(corpus, split="validation"))
+    print(f"consistency {agreed.weight}: F1 {agreed.f1[0]:.4f} -> {agreed.f1[0] + agreed.gain:.4f}")
     print(
         f"temperature {found.temperature}: expected calibration error "
         f"{found.before.expected_error:.4f} -> {found.after.expected_error:.4f}, "

@@ -12,6 +12,7 @@ from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from training.card_scores import (
     calibration_section,
+    consistency_section,
     labels_section,
     mistakes_section,
     novelty_section,
@@ -60,6 +61,7 @@ def make_card(metrics: Metrics) -> str:
         labels_section,
         seeds_section,
         novelty_section,
+        consistency_section,
         calibration_section,
         mistakes_section,
         sentences_section,
@@ -119,8 +121,8 @@ def _data(metrics: Metrics) -> str:
     sources += training["texts"]
     lines.append("\n".join(f"- {_source(source)}" for source in sources))
     lines.append(
-        "The validation split chooses the epoch that is kept, the seed and the temperature; it is "
-        "not trained on."
+        "The validation split chooses the epoch that is kept, the seed, the consistency and the "
+        "temperature; it is not trained on."
     )
     return "\n\n".join(lines)
 

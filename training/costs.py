@@ -72,7 +72,9 @@ def token_costs(
     tagger = Tagger(artifact, backend)
     documents = [prepared(tagger, case, "gold") for case in cases]
     believed = _by_bio(
-        read_emissions(artifact, backend, documents).marginals(), artifact.config.tags, labels
+        read_emissions(artifact, backend, documents).shared().marginals(),
+        artifact.config.tags,
+        labels,
     )
     columns, probabilities = believed
     costs = []

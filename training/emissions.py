@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_service.artifact import Artifact
+from ner_service.artifact import Artifact, load_artifact
 from ner_service.inference.backend import Backend
+from ner_service.inference.consistency import Consistency
 from ner_service.inference.decoder import Decoded, Decoder
-from ner_service.inference.decoding import forward_backward, marginals
-from ner_service.inference.emissions import batches_by_length, compute_emissions, slot_grid
+from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
+from ner_service.inference.lattices import segment_marginals
+from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
-from ner_service.tagger import PreparedDocument
+from ner_service.tagger import PreparedDocument, Tagger
+from ner_service.tags import Span, spans_from_tags
 from ner_service.text.windows import BOUNDARY_SLOT
-
-_SLOTS_A_BATCH = 16_384
+from training.cases import make_cases, prepared
+from training.corpus import Corpus, iter_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,10 @@ class CorpusEmissions:
 
     Attributes:
         artifact: the model.
-        emissions: (S, K), before the temperature.
+        emissions: (S, K), before the temperature, O forced between sentences; words have shared
+            their labels only in what `shared` gives.
+        forms: (S,) number of each word, case aside, the same throughout a document.
+        documents: the slots at which documents begin, and S.
         segments: ranges of slots that are decoded as one.
         boundaries: (S,) True between sentences.
         token_slots: (tokens,) the slot of each token of each document in turn.
@@ -33,9 +40,21 @@ class CorpusEmissions:
 
     artifact: Artifact
     emissions: NDArray[np.float32]
+    forms: NDArray[np.int32]
+    documents: tuple[int, ...]
     segments: tuple[tuple[int, int], ...]
     boundaries: NDArray[np.bool_]
     token_slots: NDArray[np.int64]
+
+    def shared(self, weight: float | None = None) -> "CorpusEmissions":
+        """After words have shared their labels with this weight, with the model's own if None."""
+        config = self.artifact.config
+        if weight is not None:
+            config = replace(config, consistency=weight)
+        artifact = replace(self.artifact, config=config)
+        emissions = self.emissions.copy()
+        Consistency.of(artifact).share(emissions, self.forms, self.documents, self.segments)
+        return replace(self, artifact=artifact, emissions=emissions)
 
     def decode(self, temperature: float) -> Decoded:
         """Decode as if the model had that temperature."""
@@ -48,41 +67,88 @@ class CorpusEmissions:
         emissions = self.emissions / np.float32(self.artifact.config.temperature)
         Decoder.force_boundaries(emissions, self.boundaries)
         weights = Decoder(self.artifact).weights
-        found = np.zeros(emissions.shape)
-        starts = np.array([start for start, _ in self.segments], dtype=np.int64)
-        lengths = np.array([stop for _, stop in self.segments], dtype=np.int64) - starts
-        for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
-            grid = slot_grid(starts[chosen], lengths[chosen])
-            lattice = forward_backward(emissions[grid], lengths[chosen], weights)
-            real = np.arange(len(grid))[:, None] < lengths[chosen]
-            found[grid[real]] = marginals(lattice)[real]
-        return found[self.token_slots]
+        return segment_marginals(emissions, self.segments, weights)[self.token_slots]
 
 
 def read_emissions(
     artifact: Artifact, backend: Backend, documents: Sequence[PreparedDocument]
 ) -> CorpusEmissions:
-    """Run the network over documents, as the tagger does."""
+    """Run the network over documents, as the tagger does; words do not share their labels yet."""
     config = artifact.config
     featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
     words = WordRows(backend, featurizer, width=config.network.word_width)
     emissions = [np.zeros((0, len(config.tags)), dtype=np.float32)]
+    forms = [np.zeros(0, dtype=np.int32)]
     boundaries = [np.zeros(0, dtype=bool)]
     segments: list[tuple[int, int]] = []
-    offset = 0
+    begins = [0]
     for document in documents:
         slots = document.layout.slots
         if not len(slots):
             continue
+        offset = begins[-1]
         is_boundary = slots == BOUNDARY_SLOT
         (places,) = words.look_up([document.tokens.texts])
         rows = np.where(is_boundary, BOUNDARY_ROW, places[slots]).astype(np.int32)
         windows = document.layout.windows
         emissions.append(compute_emissions(backend, words.matrix, rows, windows, len(config.tags)))
+        forms.append(words.forms[rows])
         boundaries.append(is_boundary)
         segments += [(start + offset, stop + offset) for start, stop in document.layout.segments]
-        offset += len(slots)
+        begins.append(offset + len(slots))
     marks = np.concatenate(boundaries)
+    scores = np.concatenate(emissions)
+    Decoder.force_boundaries(scores, marks)
     return CorpusEmissions(
-        artifact, np.concatenate(emissions), tuple(segments), marks, np.flatnonzero(~marks)
+        artifact,
+        scores,
+        np.concatenate(forms),
+        tuple(begins),
+        tuple(segments),
+        marks,
+        np.flatnonzero(~marks),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """A corpus as one model sees it, to fit its numbers on.
+
+    Attributes:
+        emissions: of all its documents, words not sharing their labels.
+        gold: the entities, as spans of slots.
+    """
+
+    emissions: CorpusEmissions
+    gold: frozenset[Span]
+
+
+def read_development(path: Path, corpus: Corpus, *, threads: int | None = None) -> Development:
+    """Run a model over the gold tokens of all splits of a corpus.
+
+    Args:
+        path: the model directory.
+        corpus: with its entities.
+        threads: of the network.
+
+    Raises:
+        ArtifactError: the model is damaged.
+    """
+    artifact = load_artifact(path)
+    backend = OnnxBackend(artifact.path, threads=threads)
+    tagger = Tagger(artifact, backend)
+    documents = [d for split in corpus.splits.values() for d in iter_documents(split)]
+    cases = make_cases(documents, corpus.scheme)
+    emissions = read_emissions(
+        artifact, backend, [prepared(tagger, case, "gold") for case in cases]
+    )
+    slots = emissions.token_slots
+    gold = set()
+    first = 0
+    for document in documents:
+        for sentence in document:
+            for span in spans_from_tags(sentence.tags, corpus.scheme):
+                start, end = first + span.start_token, first + span.end_token
+                gold.add(Span(int(slots[start]), int(slots[end - 1]) + 1, span.label))
+            first += len(sentence)
+    return Development(emissions, frozenset(gold))

@@ -163,7 +163,10 @@ def make_optimiser(
     if settings.name == "rmsprop":
         return torch.optim.RMSprop(parameters, momentum=settings.momentum, **common)
     nesterov = settings.momentum > 0
-    return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=nesterov, **common)
+    # Fused: one pass over the large tables of words instead of five.
+    return torch.optim.SGD(
+        parameters, momentum=settings.momentum, nesterov=nesterov, fused=True, **common
+    )
 
 
 def decode_batch(network: TaggerNetwork, emissions: Tensor, batch: Batch) -> NDArray[Any]:

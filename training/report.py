@@ -17,9 +17,10 @@ from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.tagger import Tagger
 from training import plots
-from training.calibration import fit_temperature, set_temperature
+from training.calibration import calibrate
 from training.card import write_card
 from training.config import TrainConfig, load_config
+from training.consistency import STEP
 from training.corpus import Corpus, iter_documents, load_corpus
 from training.curves import read_curves
 from training.describe import describe_curves, describe_model, describe_training
@@ -66,8 +67,8 @@ def report_training(
         threads: of the network.
     """
     validation = replace(corpus, splits=DatasetDict(validation=corpus.splits["validation"]))
-    found = fit_temperature(path, validation, threads=threads)
-    set_temperature(path, found.temperature)
+    agreed, found = calibrate(path, validation, threads=threads)
+    logger.info("consistency %.1f: F1 %+.4f", agreed.weight, agreed.gain)
     logger.info(
         "temperature %.4f: expected calibration error %.4f -> %.4f",
         found.temperature,
@@ -87,6 +88,7 @@ def report_training(
         "model": describe_model(path),
         "training": describe_training(settings, corpus, config_file=config_file, texts=texts),
         "curve": describe_curves(read_curves(run)),
+        "consistency": {"weight": agreed.weight, "step": STEP, "f1": list(agreed.f1)},
         "calibration": {
             "temperature": found.temperature,
             "before": reliability_rows(found.before) | {"log_loss": round(found.loss_before, 6)},

@@ -1,4 +1,7 @@
-"""An ensemble of taggers as one teacher: their averaged scores, and what they believe of a text."""
+"""An ensemble of taggers as one teacher: their averaged scores, and what they believe of a text.
+
+The words of a text share their labels, as they do where a model is served.
+"""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from ner_service.artifact import load_artifact
 from ner_service.errors import ConfigError
 from ner_service.inference.backend import Backend
+from ner_service.inference.consistency import Consistency
 from ner_service.inference.decoder import Decoder
 from ner_service.inference.decoding import (
     DecodingWeights,
@@ -69,17 +73,21 @@ class Teacher:
             featurizer = WordFeaturizer(network, artifact.vocabulary, artifact.vector_tables)
             self._members.append((backend, WordRows(backend, featurizer, width=network.word_width)))
         weights = [Decoder(artifact).weights for artifact in artifacts]
+        labels = Consistency.of(artifacts[0]).labels
+        consistency = float(np.mean([artifact.config.consistency for artifact in artifacts]))
         self._weights = DecodingWeights(
             *(
                 np.mean([getattr(w, name) for w in weights], axis=0)
                 for name in ("transitions", "start", "end")
             )
         )
+        self._consistency = Consistency(consistency, labels, self._weights)
 
     def label(self, texts: Sequence[str]) -> Iterator[LabelledWindow]:
         """The windows of raw texts, in no particular order."""
         words: list[str | None] = []
         slots, windows, segments = [], [], []
+        begins = [0]
         for text in texts:
             tokens = tokenize(text)
             layout = lay_out(
@@ -93,10 +101,12 @@ class Teacher:
             segments += [(start + offset, stop + offset) for start, stop in layout.segments]
             slots.append(layout.slots)
             words += [None if s == BOUNDARY_SLOT else tokens.texts[s] for s in layout.slots]
+            begins.append(len(words))
         if not words:
             return
         is_boundary = np.concatenate(slots) == BOUNDARY_SLOT
-        emissions = self._emissions(words, is_boundary, windows)
+        emissions, forms = self._emissions(words, is_boundary, windows)
+        self._consistency.share(emissions, forms, begins, segments)
         starts = np.array([start for start, _ in segments])
         lengths = np.array([stop for _, stop in segments]) - starts
         for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
@@ -111,19 +121,20 @@ class Teacher:
 
     def _emissions(
         self, words: Sequence[str | None], is_boundary: NDArray[np.bool_], windows: Sequence[Window]
-    ) -> NDArray[np.float32]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Averaged emissions, O forced between sentences, and the slots' forms."""
         total = np.zeros((len(words), len(self._config.tags)), dtype=np.float32)
         texts = [word or "" for word in words]
         for (backend, rows), temperature in zip(self._members, self._temperatures, strict=True):
             (places,) = rows.look_up([texts])
             row_ids = np.where(is_boundary, BOUNDARY_ROW, places)
-            matrix = rows.matrix
+            matrix, forms = rows.matrix, rows.forms[row_ids]
             total += (
                 compute_emissions(backend, matrix, row_ids, windows, total.shape[1]) / temperature
             )
         total /= len(self._members)
         Decoder.force_boundaries(total, is_boundary)
-        return total
+        return total, forms
 
 
 def save_labelled(windows: Sequence[LabelledWindow], folder: Path) -> None:

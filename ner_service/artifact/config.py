@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from ner_service.errors import ConfigError
 from ner_service.tags import tag_inventory
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "none"]
 CharacterEncoderKind = Literal["cnn", "bilstm", "none"]
@@ -101,6 +101,7 @@ class ArtifactConfig:
         labels: in the order that makes the tags' ids.
         window_tokens: most slots (tokens and boundaries) that the network reads at once.
         window_overlap: slots that pieces of a longer sentence share.
+        consistency: weight of what a word's other occurrences in its document say of it.
         temperature: divides emissions and transitions before probabilities are taken.
         vector_tables: the pretrained vectors, in the order in which they are concatenated.
     """
@@ -113,6 +114,7 @@ class ArtifactConfig:
     labels: tuple[str, ...]
     window_tokens: WindowTokens = 100
     window_overlap: WindowOverlap = 24
+    consistency: Annotated[float, Field(ge=0, le=10)] = 0.0
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     vector_tables: tuple[VectorTableConfig, ...] = ()
     network: NetworkConfig = field(default_factory=NetworkConfig)

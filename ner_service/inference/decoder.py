@@ -43,22 +43,15 @@ class Decoder:
     """An artifact's CRF: best paths by its weights, probabilities by the tempered ones."""
 
     def __init__(self, artifact: Artifact) -> None:
-        """Take the transition weights from the artifact; those of a softmax network are zero.
+        """Take the transition weights from the artifact.
 
         Raises:
             ArtifactError: they are not there, or not for this number of tags.
         """
         config = artifact.config
         self._tags = config.tags
-        count = len(self._tags)
         legality = legal_transitions(self._tags, config.scheme)
-        weights = DecodingWeights.build(
-            _stored(artifact, "crf.transitions", (count, count)),
-            _stored(artifact, "crf.start_transitions", (count,)),
-            _stored(artifact, "crf.end_transitions", (count,)),
-            legality,
-        )
-        self.weights = weights.tempered(config.temperature)
+        self.weights = crf_weights(artifact).tempered(config.temperature)
         self._temperature = config.temperature
         parts = [split_tag(tag) for tag in self._tags]
         self._labels = [label for _, label in parts]
@@ -157,6 +150,22 @@ class Decoder:
                 strict=True,
             )
         )
+
+
+def crf_weights(artifact: Artifact) -> DecodingWeights:
+    """An artifact's transition weights, not tempered; those of a softmax network are zero.
+
+    Raises:
+        ArtifactError: they are not there, or not for this number of tags.
+    """
+    config = artifact.config
+    count = len(config.tags)
+    return DecodingWeights.build(
+        _stored(artifact, "crf.transitions", (count, count)),
+        _stored(artifact, "crf.start_transitions", (count,)),
+        _stored(artifact, "crf.end_transitions", (count,)),
+        legal_transitions(config.tags, config.scheme),
+    )
 
 
 def _stored(artifact: Artifact, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

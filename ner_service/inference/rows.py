@@ -10,6 +10,7 @@ from ner_service.inference.backend import Backend
 from ner_service.inference.features import WordFeaturizer
 
 BOUNDARY_ROW = 0
+NO_FORM = -1
 CAPACITY = 60_000
 _BATCH = 256
 
@@ -19,6 +20,11 @@ class WordRows:
 
     A row depends on its word alone, so the cache never changes an answer. When it would overflow
     it is emptied: simpler than an order of eviction, and rare. Not for several threads at once.
+
+    Attributes:
+        matrix: (R, width), the rows.
+        forms: (R,) a number for the word of each row, the same for words that differ in case alone;
+            `NO_FORM` for the boundary's.
     """
 
     def __init__(
@@ -34,7 +40,9 @@ class WordRows:
         self._featurizer = featurizer
         self._capacity = capacity
         self._ids: dict[str, int] = {}
+        self._form_ids: dict[str, int] = {}
         self.matrix = np.empty((capacity + 1, width), dtype=np.float32)
+        self.forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
         boundary = featurizer.boundary()
         vectors = featurizer.vectors(boundary.vector_rows)
         self.matrix[BOUNDARY_ROW] = backend.encode_words(boundary, vectors)[0]
@@ -46,6 +54,7 @@ class WordRows:
         missing = distinct.difference(known)
         if len(known) + len(missing) > self._capacity:
             known.clear()
+            self._form_ids.clear()
             missing = distinct
             if len(missing) > len(self.matrix) - 1:
                 # More different words at once than the cache holds: this once it is larger.
@@ -61,6 +70,7 @@ class WordRows:
         larger = np.empty((capacity + 1, self.matrix.shape[1]), dtype=np.float32)
         larger[BOUNDARY_ROW] = self.matrix[BOUNDARY_ROW]
         self.matrix = larger
+        self.forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
 
     def _add(self, words: list[str]) -> None:
         first = len(self._ids) + 1
@@ -71,4 +81,8 @@ class WordRows:
             self.matrix[first + begin : first + begin + len(batch)] = self._backend.encode_words(
                 features, vectors
             )
+        number = self._form_ids.setdefault
+        self.forms[first : first + len(words)] = [
+            number(word.lower(), len(self._form_ids)) for word in words
+        ]
         self._ids.update(zip(words, range(first, first + len(words)), strict=True))

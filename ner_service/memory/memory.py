@@ -12,10 +12,10 @@ from ner_service.inference.analyser import Analyser
 from ner_service.inference.analysis import Neighbour
 from ner_service.inference.decoder import Decoder
 from ner_service.inference.decoding import DecodingWeights
+from ner_service.inference.lattices import segment_marginals
 from ner_service.memory.crf import extended_tags, extended_weights
 from ner_service.memory.electorate import Electorate, States
 from ner_service.memory.examples import Example
-from ner_service.memory.lattices import segment_marginals
 from ner_service.memory.recalled import Recalled
 from ner_service.memory.vectors import EXACT_UP_TO
 from ner_service.memory.votes import Voting, count_votes, mixed

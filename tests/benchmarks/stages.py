@@ -17,6 +17,7 @@ from ner_service.batch.records import Record
 from ner_service.batch.shards import Shard, ShardKey, pack
 from ner_service.batch.tagging import tag_shard
 from ner_service.inference import decoder
+from ner_service.inference.consistency import Consistency
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import WordRows
 from ner_service.tagger import Tagger
@@ -36,6 +37,7 @@ _STAGES: tuple[tuple[str, Any, str], ...] = (
     ("features of new words", WordRows, "_add"),
     ("word encoder", OnnxBackend, "encode_words"),
     ("batches", tagger_module, "compute_emissions"),
+    ("shared labels", Consistency, "share"),
     ("sentence encoder", OnnxBackend, "encode_sentences"),
     ("Viterbi", decoder, "viterbi"),
     ("probabilities", decoder.Decoder, "_score"),

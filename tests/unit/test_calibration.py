@@ -1,5 +1,4 @@
 import json
-import math
 import shutil
 from dataclasses import replace
 
@@ -9,19 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_service.artifact import load_artifact
-from ner_service.errors import ConfigError
+from ner_service.inference.consistency import Consistency
 from ner_service.tagger import Tagger
 from tests.training_runs import SAMPLE
 from training.calibration import (
     HIGHEST,
     LOWEST,
-    fit_temperature,
+    fit,
     log_loss,
     main,
     minimise,
-    set_temperature,
+    write_fitted,
 )
+from training.consistency import STEP, STEPS, fit_consistency
 from training.corpus import load_split
+from training.emissions import read_development
 from training.evaluation import evaluate
 from training.reliability import measure_reliability
 
@@ -77,12 +78,12 @@ def test_search_finds_the_lowest_place(place):
 
 def test_fitted_temperature_lowers_the_loss_and_beats_its_neighbours(model):
     corpus = load_split(SAMPLE, split="validation")
-    found = fit_temperature(model, corpus, threads=1)
+    found = fit(read_development(model, corpus, threads=1))
     assert LOWEST <= found.temperature <= HIGHEST
     assert found.loss_after <= found.loss_before
 
     def loss_at(temperature):
-        set_temperature(model, temperature)
+        write_fitted(model, consistency=0.0, temperature=temperature)
         evaluation = evaluate(Tagger.load(model), corpus)
         scores, correct = [], []
         for case, entities in zip(evaluation.cases, evaluation.predicted, strict=True):
@@ -101,7 +102,7 @@ def test_fitted_temperature_lowers_the_loss_and_beats_its_neighbours(model):
 
 def test_temperature_changes_scores_and_nothing_else(model):
     before = Tagger.load(model).tag(TEXT)
-    set_temperature(model, 4.0)
+    write_fitted(model, consistency=0.0, temperature=4.0)
     after = Tagger.load(model).tag(TEXT)
     assert before.tag_ids.tolist() == after.tag_ids.tolist()
     bare = [[replace(e, score=0.0) for e in document.entities] for document in (before, after)]
@@ -112,25 +113,42 @@ def test_temperature_changes_scores_and_nothing_else(model):
 
 def test_artifact_with_a_new_temperature_is_whole_and_has_a_new_version(model):
     old = load_artifact(model)
-    set_temperature(model, 1.25)
+    write_fitted(model, consistency=0.3, temperature=1.25)
     new = load_artifact(model)
-    assert new.config == replace(old.config, temperature=1.25)
+    assert new.config == replace(old.config, consistency=0.3, temperature=1.25)
     assert new.version != old.version
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, 101.0, math.nan, math.inf])
-def test_impossible_temperatures_are_refused(model, value):
-    with pytest.raises(ConfigError, match="temperature"):
-        set_temperature(model, value)
 
 
 def test_a_model_that_finds_nothing_keeps_temperature_1(model, tmp_path):
     corpus = tmp_path / "plain.txt"
     corpus.write_text("of B-PER\n\nthe O\n", "utf-8")
-    assert fit_temperature(model, load_split(corpus), threads=1).temperature == 1.0
+    assert fit(read_development(model, load_split(corpus), threads=1)).temperature == 1.0
 
 
 def test_command_writes_the_temperature(model, capsys):
     assert main(["--model", str(model), "--corpus", str(SAMPLE)]) == 0
-    written = json.loads((model / "config.json").read_text("utf-8"))["temperature"]
-    assert f"temperature {written}" in capsys.readouterr().out
+    written = json.loads((model / "config.json").read_text("utf-8"))
+    told = capsys.readouterr().out
+    assert f"temperature {written['temperature']}" in told
+    assert f"consistency {written['consistency']}" in told
+
+
+def test_fitted_consistency_has_the_best_neighbourhood_and_is_what_the_tagger_does(model):
+    corpus = load_split(SAMPLE, split="validation")
+    development = read_development(model, corpus, threads=1)
+    found = fit_consistency(development)
+    assert len(found.f1) == STEPS + 1
+    assert found.gain >= 0
+    for step in (0, 5, STEPS):
+        write_fitted(model, consistency=step * STEP, temperature=1.0)
+        f1 = evaluate(Tagger.load(model), corpus).scores.overall.f1
+        assert f1 == pytest.approx(found.f1[step], abs=1e-6)
+
+
+def test_without_a_gain_the_words_share_nothing(model, monkeypatch):
+    corpus = load_split(SAMPLE, split="validation")
+    development = read_development(model, corpus, threads=1)
+    monkeypatch.setattr(Consistency, "share", lambda *_: None)
+    found = fit_consistency(development)
+    assert found.weight == 0.0
+    assert found.gain == 0.0

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ner_service.artifact import load_artifact, write_manifest
+from ner_service.artifact.config import SCHEMA_VERSION
 from ner_service.artifact.store import (
     CONFIG,
     MANIFEST,
@@ -145,8 +146,12 @@ def rewrite(model: Path, name: str, change: Callable[[dict], None]) -> None:
 
 
 def test_newer_schema_is_told(model):
-    rewrite(model, CONFIG, lambda config: config.update(schema_version=2))
-    assert_refused(model, CONFIG, "schema version 2 is newer than this program's 1")
+    rewrite(model, CONFIG, lambda config: config.update(schema_version=SCHEMA_VERSION + 1))
+    assert_refused(
+        model,
+        CONFIG,
+        f"schema version {SCHEMA_VERSION + 1} is newer than this program's {SCHEMA_VERSION}",
+    )
 
 
 @pytest.mark.parametrize(
