@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ner_service.artifact import load_artifact
 from ner_service.inference.features import WordFeatures, WordFeaturizer
 from ner_service.inference.onnx_backend import OnnxBackend
-from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.inference.rows import BOUNDARY_ROW, NO_FORM, WordRows
 from tests.strategies import words
 
 
@@ -102,3 +102,15 @@ def test_no_documents_and_no_words_have_no_places(parts):
     (places,) = rows.look_up([[]])
     assert places.dtype == np.int32
     assert not len(places)
+
+
+def test_words_that_differ_in_case_alone_share_a_form_and_the_boundary_has_none(parts):
+    rows = cache(parts, 4)
+    for batch in (["Bonn", "BONN", "bonn", "Köln"], ["x", "X"], [str(n) for n in range(9)], ["A"]):
+        (places,) = rows.look_up([batch])
+        forms = rows.forms[places].tolist()
+        lowered = [word.lower() for word in batch]
+        for word, form in zip(lowered, forms, strict=True):
+            assert [f == form for f in forms] == [w == word for w in lowered]
+        assert NO_FORM not in forms
+        assert rows.forms[BOUNDARY_ROW] == NO_FORM
