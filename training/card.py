@@ -150,10 +150,16 @@ def _training(metrics: Metrics) -> str:
     lines = ["## Training", table(["", ""], rows)]
     if curve and curve["dev_f1"]:
         lines.append(f"![Learning curve]({CURVE_PLOT})")
-    if training["config_file"]:
+    config_file = training["config_file"]
+    if config_file and training["texts"]:
+        lines.append(
+            f"Again: `python -m training.self_train --config {config_file}`, with teachers that "
+            "label the texts; docs/training.md has the commands."
+        )
+    elif config_file:
         lines.append(
             "Again:\n\n```sh\nmake train  # or\n"
-            f"python -m training.train --config {training['config_file']}\n```"
+            f"python -m training.train --config {config_file}\n```"
         )
     lines.append(f"All settings stand in [{METRICS}]({METRICS}).")
     return "\n\n".join(lines)

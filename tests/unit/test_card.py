@@ -156,3 +156,23 @@ def test_tables_set_numbers_to_the_right():
     assert table(["a", "b"], [["x", "1,234.5"], ["y", ""]]) == (
         "| a | b |\n| --- | ---: |\n| x | 1,234.5 |\n| y |  |"
     )
+
+
+def test_card_says_how_to_train_again(metrics):
+    training = metrics["training"]
+    plain = make_card(metrics | {"training": training | {"config_file": "one.toml", "texts": []}})
+    assert "python -m training.train --config one.toml" in plain
+    taught = make_card(
+        metrics | {"training": training | {"config_file": "two.toml", "texts": ["news.jsonl"]}}
+    )
+    assert "python -m training.self_train --config two.toml" in taught
+
+
+def test_card_tells_what_shared_labels_gave(metrics):
+    fit = {"weight": 0.5, "step": 0.5, "f1": [0.9, 0.95, 0.94]}
+    card = make_card(metrics | {"consistency": fit})
+    assert "Its weight, 0.5," in card
+    assert "| 0.5 | 95.00 |" in card
+    assert "share their labels" not in make_card(
+        {k: v for k, v in metrics.items() if k != "consistency"}
+    )
