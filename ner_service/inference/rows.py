@@ -82,7 +82,8 @@ class WordRows:
                 features, vectors
             )
         number = self._form_ids.setdefault
-        self.forms[first : first + len(words)] = [
-            number(word.lower(), len(self._form_ids)) for word in words
-        ]
+        for place, word in enumerate(words, start=first):
+            form = word.lower()
+            # A word in lower case is its own form: no second copy is kept.
+            self.forms[place] = number(word if word == form else form, len(self._form_ids))
         self._ids.update(zip(words, range(first, first + len(words)), strict=True))

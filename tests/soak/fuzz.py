@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
+from ner_service.inference.rows import CAPACITY
 from tests.server import Server, running
 from tests.soak.hostile import Attack, attacks
 from tests.soak.observe import failures_in, files_of, memory_of, outcomes_of
@@ -57,6 +58,7 @@ def fuzz(count: int, *command: str, seed: int = 1, settings: dict | None = None)
     """Send so many hostile requests to a server of its own."""
     with running(*command, **SETTINGS, **(settings or {})) as server:
         run = FuzzRun()
+        _fill_caches(server)
         _measure(run, server)
         todo = attacks(seed, count)
         tenth, half = count // 10, count // 2
@@ -67,6 +69,14 @@ def fuzz(count: int, *command: str, seed: int = 1, settings: dict | None = None)
         run.outcomes = outcomes_of(server)
         run.log = failures_in(server)
     return run
+
+
+def _fill_caches(server: Server) -> None:
+    """Let the server meet as many words as it keeps rows of: a full cache is not a leak."""
+    for begin in range(0, CAPACITY, CAPACITY // 4):
+        words = " ".join(f"w{number}" for number in range(begin, begin + CAPACITY // 4))
+        answer = server.http.post(f"{server.url}/v1/entities", json={"text": words}, timeout=60.0)
+        answer.raise_for_status()
 
 
 async def _send_all(port: int, todo: Sequence[Callable[[], Attack]], run: FuzzRun) -> None:

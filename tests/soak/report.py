@@ -65,9 +65,9 @@ slowest was over after {figures["slowest"]:.1f} s, its time-outs included. Failu
 `cut` is a connection that was closed without an answer, as it has to be when not even the head of a
 request came; `left` is a client that did not wait for one.
 
-The server's own memory in MiB: {memory[0]} before, {memory[1]} after the first tenth,
-{memory[2]} in the middle, {memory[3]} at the end. Open files: {files[0]} before, {files[-1]} at the
-end."""
+The server's own memory in MiB: {memory[0]} before, with its cache of words full, {memory[1]} after
+the first tenth, {memory[2]} in the middle, {memory[3]} at the end. Open files: {files[0]} before,
+{files[-1]} at the end."""
 
 
 def _load(figures: Results) -> str:
