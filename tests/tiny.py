@@ -62,6 +62,8 @@ def tiny_config(
         word_width=8,
         hidden_width=7,
     )
+    if not small.projection:
+        small = replace(small, word_width=small.inputs_width)
     return ArtifactConfig(
         name=name,
         scheme=scheme,

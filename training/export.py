@@ -123,8 +123,11 @@ def word_encoder_graph(network: TaggerNetwork, config: ArtifactConfig) -> bytes:
         inputs.append(helper.make_tensor_value_info("shapes", integer, ["N"]))
         table = graph.constant("shape.weight", _array(encoder.shape.weight))
         parts.append(graph.add("Gather", [table, "shapes"], "shape"))
-    joined = graph.add("Concat", parts, "inputs", axis=1)
-    _linear(graph, encoder.projection, joined, "rows", "projection")
+    if encoder.projection is None:
+        graph.add("Concat", parts, "rows", axis=1)
+    else:
+        joined = graph.add("Concat", parts, "inputs", axis=1)
+        _linear(graph, encoder.projection, joined, "rows", "projection")
     rows = helper.make_tensor_value_info("rows", real, ["N", settings.word_width])
     return graph.build("word_encoder", inputs, [rows])
 

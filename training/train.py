@@ -147,6 +147,13 @@ def prepare(
         v.name: _scaled(load_vectors(v.path, limit=v.limit), v.rms) for v in settings.vectors
     }
     tables = {name: VectorTable.build(v.words, v.rows, v.vectors) for name, v in vectors.items()}
+    network = replace(
+        settings.network,
+        vectors=settings.network.vectors and bool(tables),
+        vectors_width=sum(table.width for table in tables.values()),
+    )
+    if not network.projection:
+        network = replace(network, word_width=network.inputs_width)
     config = ArtifactConfig(
         name=settings.name,
         scheme=settings.scheme,
@@ -157,11 +164,7 @@ def prepare(
             VectorTableConfig(name=name, words=len(table.keys), width=table.width)
             for name, table in tables.items()
         ),
-        network=replace(
-            settings.network,
-            vectors=settings.network.vectors and bool(tables),
-            vectors_width=sum(table.width for table in tables.values()),
-        ),
+        network=network,
     )
     featurizer = WordFeaturizer(config.network, vocabulary, list(tables.values()))
     others = list(count_words(iter_documents(corpus.splits["validation"])))

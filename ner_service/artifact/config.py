@@ -35,6 +35,8 @@ class NetworkConfig:
         character_tail: ... and, where it is longer, from its end.
         shape: word-shape one-hot input, projected to `shape_width`.
         word_width: width of a word's row, the input of the recurrence.
+        projection: a linear projection of the inputs to `word_width`; without it a row is the
+            inputs side by side, and `word_width` their width.
         cell: the recurrence; `none` feeds the rows straight to the output layer.
         output: loss and transitions; decoding keeps to legal transitions with either.
     """
@@ -54,6 +56,7 @@ class NetworkConfig:
     shape: bool = True
     shape_width: Width = 16
     word_width: Width = 128
+    projection: bool = True
     cell: Cell = "lstm"
     bidirectional: bool = True
     layers: Annotated[int, Field(ge=1, le=8)] = 1
@@ -68,6 +71,18 @@ class NetworkConfig:
         """
         if not (self.one_hot or self.vectors or self.shape or self.characters != "none"):
             raise ConfigError("expected at least one of one_hot, vectors, characters, shape")
+
+    @property
+    def inputs_width(self) -> int:
+        """Width of a word's inputs side by side."""
+        filters = self.character_filters
+        characters = {"none": 0, "cnn": filters, "bilstm": 2 * max(1, filters // 2)}
+        return (
+            self.one_hot * self.one_hot_width
+            + self.vectors * self.vectors_width
+            + characters[self.characters]
+            + self.shape * self.shape_width
+        )
 
     @property
     def directions(self) -> int:
@@ -123,7 +138,7 @@ class ArtifactConfig:
         """Refuse what would only fail once a text is tagged.
 
         Raises:
-            ConfigError: windows that overlap whole, or vectors of another width than the network's.
+            ConfigError: windows that overlap whole, or widths that do not fit together.
         """
         if self.window_overlap >= self.window_tokens:
             raise ConfigError(
@@ -135,6 +150,11 @@ class ArtifactConfig:
             raise ConfigError(
                 f"expected network.vectors_width to be the tables' {width}, "
                 f"got {self.network.vectors_width}"
+            )
+        if not self.network.projection and self.network.word_width != self.network.inputs_width:
+            raise ConfigError(
+                "without a projection, expected network.word_width to be the inputs' "
+                f"{self.network.inputs_width}, got {self.network.word_width}"
             )
 
     @property

@@ -79,7 +79,7 @@ class CharacterBiLSTM(nn.Module):
 
 
 class WordEncoder(nn.Module):
-    """A word, whatever its sentence, to one row: inputs side by side, then a linear projection.
+    """A word, whatever its sentence, to one row: inputs side by side, projected or as they are.
 
     The embedding row that `one_hot` and `shape` look up is the product of the one-hot vector and
     the weight matrix, without the multiplications by zero.
@@ -111,14 +111,10 @@ class WordEncoder(nn.Module):
                 character_count, width=config.character_width, filters=config.character_filters
             )
         self.use_vectors = config.vectors
-        input_width = (
-            (config.one_hot_width if config.one_hot else 0)
-            + (config.vectors_width if config.vectors else 0)
-            + (self.characters.output_width if self.characters is not None else 0)
-            + (config.shape_width if config.shape else 0)
-        )
         self.dropout = nn.Dropout(dropout)
-        self.projection = nn.Linear(input_width, config.word_width)
+        self.projection = (
+            nn.Linear(config.inputs_width, config.word_width) if config.projection else None
+        )
         for embedding in (self.one_hot, self.shape):
             if embedding is not None:
                 nn.init.uniform_(embedding.weight, -0.1, 0.1)
@@ -134,8 +130,8 @@ class WordEncoder(nn.Module):
             parts.append(self.characters(words.characters))
         if self.shape is not None:
             parts.append(self.shape(words.shapes))
-        rows: Tensor = self.projection(self.dropout(torch.cat(parts, dim=1)))
-        return rows
+        rows: Tensor = self.dropout(torch.cat(parts, dim=1))
+        return rows if self.projection is None else self.projection(rows)
 
 
 class Recurrence(nn.Module):

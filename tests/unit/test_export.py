@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -7,6 +8,7 @@ import pytest
 from ner_service.artifact import NetworkConfig, load_artifact
 from ner_service.artifact.config import Cell
 from ner_service.artifact.store import SENTENCE_ENCODER, SENTENCE_ENCODER_INT8, WORD_ENCODER
+from ner_service.errors import ConfigError
 from ner_service.tagger import Tagger
 from tests.tiny import random_network, save_tiny, tiny_config
 from training.export import export_graphs
@@ -83,17 +85,32 @@ def test_character_filters_of_any_width_are_exported(kernel, tmp_path):
     np.testing.assert_array_equal(by_onnx.tag_ids, by_torch.tag_ids)
 
 
+@pytest.mark.parametrize("projection", [True, False])
 @pytest.mark.parametrize("kept", ["one_hot", "vectors", "characters", "shape"])
-def test_each_input_alone_is_exported(kept, tmp_path):
+def test_each_input_alone_is_exported(kept, projection, tmp_path):
     switches = {"one_hot": False, "vectors": False, "characters": "none", "shape": False}
     switches[kept] = "cnn" if kept == "characters" else True
-    model = save_tiny(tmp_path / "model", tiny_config(NetworkConfig(**switches)))
+    network = NetworkConfig(**switches, projection=projection)
+    model = save_tiny(tmp_path / "model", tiny_config(network))
     by_onnx, by_torch = (
         Tagger.load(model, backend=name).tag(TEXTS[1]) for name in ("onnx", "torch")
     )
     np.testing.assert_array_equal(by_onnx.tag_ids, by_torch.tag_ids)
     inputs = {entry.name for entry in onnx.load(model / WORD_ENCODER).graph.input}
     assert inputs == {{"one_hot": "one_hot_ids", "shape": "shapes"}.get(kept, kept)}
+
+
+@pytest.mark.parametrize("characters", ["cnn", "bilstm", "none"])
+def test_without_a_projection_a_row_is_the_inputs_side_by_side(characters, tmp_path):
+    config = tiny_config(NetworkConfig(characters=characters, projection=False))
+    model = save_tiny(tmp_path / "model", config)
+    by_onnx, by_torch = (
+        Tagger.load(model, backend=name).tag(TEXTS[1]) for name in ("onnx", "torch")
+    )
+    np.testing.assert_array_equal(by_onnx.tag_ids, by_torch.tag_ids)
+    assert not any("projection" in name for name in load_artifact(model).weights)
+    with pytest.raises(ConfigError, match="inputs'"):
+        replace(config, network=replace(config.network, word_width=config.network.word_width + 1))
 
 
 def test_export_is_deterministic():
