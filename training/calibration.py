@@ -24,9 +24,11 @@ from ner_service.artifact import ArtifactConfig, load_artifact
 from ner_service.artifact.config import SCHEMA_VERSION
 from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import CONFIG, write_manifest
-from training.consistency import ConsistencyFit, fit_consistency
+from training.consistency import STEP, ConsistencyFit, fit_consistency
 from training.corpus import Corpus, load_split
 from training.emissions import Development, read_development
+from training.measure import reliability_rows
+from training.metrics_file import Metrics, read_metrics, save_metrics
 from training.reliability import Reliability, measure_reliability
 from training.usage import OneLineParser, run_command
 
@@ -157,6 +159,18 @@ def write_fitted(path: Path, *, consistency: float, temperature: float) -> None:
     write_manifest(path)
 
 
+def fitted_metrics(agreed: ConsistencyFit, found: Calibration) -> Metrics:
+    """Both fits as `metrics.json` keeps them."""
+    return {
+        "consistency": {"weight": agreed.weight, "step": STEP, "f1": list(agreed.f1)},
+        "calibration": {
+            "temperature": found.temperature,
+            "before": reliability_rows(found.before) | {"log_loss": round(found.loss_before, 6)},
+            "after": reliability_rows(found.after) | {"log_loss": round(found.loss_after, 6)},
+        },
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Fit a model's consistency and temperature and write them into it; 2 for wrong usage."""
     parser = OneLineParser(prog="python -m training.calibration", description=main.__doc__)
@@ -169,6 +183,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _calibrate(model: str, corpus: str) -> None:
     path = resolve_model(model)
     agreed, found = calibrate(path, load_split(corpus, split="validation"))
+    metrics = read_metrics(path)
+    if metrics:
+        save_metrics(path, metrics | fitted_metrics(agreed, found))
+        write_manifest(path)
     print(f"consistency {agreed.weight}: F1 {agreed.f1[0]:.4f} -> {agreed.f1[0] + agreed.gain:.4f}")
     print(
         f"temperature {found.temperature}: expected calibration error "

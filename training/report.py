@@ -17,15 +17,14 @@ from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.tagger import Tagger
 from training import plots
-from training.calibration import calibrate
+from training.calibration import calibrate, fitted_metrics
 from training.card import write_card
 from training.config import TrainConfig, load_config
-from training.consistency import STEP
 from training.corpus import Corpus, iter_documents, load_corpus
 from training.curves import read_curves
 from training.describe import describe_curves, describe_model, describe_training
 from training.evaluation import evaluate
-from training.measure import EvaluationSet, how, load_sets, measure, reliability_rows
+from training.measure import EvaluationSet, how, load_sets, measure
 from training.metrics_file import (
     CONFUSION_PLOT,
     CURVE_PLOT,
@@ -88,12 +87,7 @@ def report_training(
         "model": describe_model(path),
         "training": describe_training(settings, corpus, config_file=config_file, texts=texts),
         "curve": describe_curves(read_curves(run)),
-        "consistency": {"weight": agreed.weight, "step": STEP, "f1": list(agreed.f1)},
-        "calibration": {
-            "temperature": found.temperature,
-            "before": reliability_rows(found.before) | {"log_loss": round(found.loss_before, 6)},
-            "after": reliability_rows(found.after) | {"log_loss": round(found.loss_after, 6)},
-        },
+        **fitted_metrics(agreed, found),
         "sets": {DEVELOPMENT: measure(path, validation, development, keys=keys, threads=threads)},
     }
     finish(path, metrics)
