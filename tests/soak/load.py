@@ -172,11 +172,7 @@ class Connections:
 
     async def ask(self, sent: bytes) -> tuple[int, bytes]:
         """One answer."""
-        reader, writer = (
-            self._free.pop()
-            if self._free
-            else await asyncio.open_connection("127.0.0.1", self._port)
-        )
+        reader, writer = await self._take()
         try:
             writer.write(sent)
             head = await reader.readuntil(b"\r\n\r\n")
@@ -187,6 +183,14 @@ class Connections:
             raise
         self._free.append((reader, writer))
         return int(head[9:12]), body
+
+    async def _take(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()  # idle for longer than the server keeps connections: clients know that
+        return await asyncio.open_connection("127.0.0.1", self._port)
 
     def close(self) -> None:
         """Close all that are not in use."""
