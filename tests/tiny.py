@@ -70,7 +70,6 @@ def tiny_config(
         labels=("LOC", "PER"),
         window_tokens=window_tokens,
         window_overlap=window_overlap,
-        consistency=0.5,
         temperature=temperature,
         vector_tables=(
             VectorTableConfig(name="glove", words=len(VECTOR_WORDS), width=VECTOR_WIDTH),

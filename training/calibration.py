@@ -120,25 +120,28 @@ def minimise(
 
 
 def calibrate(
-    path: Path, corpus: Corpus, *, threads: int | None = None
-) -> tuple[ConsistencyFit, Calibration]:
+    path: Path, corpus: Corpus, *, share: bool = False, threads: int | None = None
+) -> tuple[ConsistencyFit | None, Calibration]:
     """Fit what is not trained on a development corpus, and write it into the model directory.
 
-    First the weight with which words share their labels, which decides what is found; then, under
-    it, the temperature, which decides how sure the model is.
+    If asked to, first the weight with which words share their labels, which decides what is found
+    and otherwise stays what it is; then, under it, the temperature, which decides how sure the
+    model is.
 
     Args:
         path: the model directory.
         corpus: gold tokens of all its splits are used.
+        share: whether to fit the weight.
         threads: of the network.
 
     Raises:
         ArtifactError: the model is damaged.
     """
     development = read_development(path, corpus, threads=threads)
-    agreed = fit_consistency(development)
-    fitted = fit(development, weight=agreed.weight)
-    write_fitted(path, consistency=agreed.weight, temperature=fitted.temperature)
+    agreed = fit_consistency(development) if share else None
+    weight = load_artifact(path).config.consistency if agreed is None else agreed.weight
+    fitted = fit(development, weight=weight)
+    write_fitted(path, consistency=weight, temperature=fitted.temperature)
     return agreed, fitted
 
 
@@ -159,10 +162,12 @@ def write_fitted(path: Path, *, consistency: float, temperature: float) -> None:
     write_manifest(path)
 
 
-def fitted_metrics(agreed: ConsistencyFit, found: Calibration) -> Metrics:
-    """Both fits as `metrics.json` keeps them."""
-    return {
-        "consistency": {"weight": agreed.weight, "step": STEP, "f1": list(agreed.f1)},
+def fitted_metrics(agreed: ConsistencyFit | None, found: Calibration) -> Metrics:
+    """What was fitted, as `metrics.json` keeps it."""
+    shared: Metrics = {}
+    if agreed is not None:
+        shared = {"consistency": {"weight": agreed.weight, "step": STEP, "f1": list(agreed.f1)}}
+    return shared | {
         "calibration": {
             "temperature": found.temperature,
             "before": reliability_rows(found.before) | {"log_loss": round(found.loss_before, 6)},
@@ -172,22 +177,29 @@ def fitted_metrics(agreed: ConsistencyFit, found: Calibration) -> Metrics:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fit a model's consistency and temperature and write them into it; 2 for wrong usage."""
+    """Fit a model's temperature and write it into the model; 2 for wrong usage, 1 for a failure."""
     parser = OneLineParser(prog="python -m training.calibration", description=main.__doc__)
     parser.add_argument("--model", required=True, help="model directory or name")
     parser.add_argument("--corpus", required=True, help="development set: file, folder or name")
+    parser.add_argument(
+        "--consistency",
+        action="store_true",
+        help="also fit how much a word's other occurrences in a document count",
+    )
     options = parser.parse_args(arguments)
-    return run_command(lambda: _calibrate(options.model, options.corpus))
+    return run_command(lambda: _calibrate(options.model, options.corpus, share=options.consistency))
 
 
-def _calibrate(model: str, corpus: str) -> None:
+def _calibrate(model: str, corpus: str, *, share: bool) -> None:
     path = resolve_model(model)
-    agreed, found = calibrate(path, load_split(corpus, split="validation"))
+    agreed, found = calibrate(path, load_split(corpus, split="validation"), share=share)
     metrics = read_metrics(path)
     if metrics:
         save_metrics(path, metrics | fitted_metrics(agreed, found))
         write_manifest(path)
-    print(f"consistency {agreed.weight}: F1 {agreed.f1[0]:.4f} -> {agreed.f1[0] + agreed.gain:.4f}")
+    if agreed is not None:
+        best = agreed.f1[0] + agreed.gain
+        print(f"consistency {agreed.weight}: F1 {agreed.f1[0]:.4f} -> {best:.4f}")
     print(
         f"temperature {found.temperature}: expected calibration error "
         f"{found.before.expected_error:.4f} -> {found.after.expected_error:.4f}, "

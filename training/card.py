@@ -121,8 +121,8 @@ def _data(metrics: Metrics) -> str:
     sources += training["texts"]
     lines.append("\n".join(f"- {_source(source)}" for source in sources))
     lines.append(
-        "The validation split chooses the epoch that is kept, the seed, the consistency and the "
-        "temperature; it is not trained on."
+        "The validation split chooses the epoch that is kept, the seed and the temperature; it is "
+        "not trained on."
     )
     return "\n\n".join(lines)
 

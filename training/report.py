@@ -66,8 +66,7 @@ def report_training(
         threads: of the network.
     """
     validation = replace(corpus, splits=DatasetDict(validation=corpus.splits["validation"]))
-    agreed, found = calibrate(path, validation, threads=threads)
-    logger.info("consistency %.1f: F1 %+.4f", agreed.weight, agreed.gain)
+    _, found = calibrate(path, validation, threads=threads)
     logger.info(
         "temperature %.4f: expected calibration error %.4f -> %.4f",
         found.temperature,
@@ -87,7 +86,7 @@ def report_training(
         "model": describe_model(path),
         "training": describe_training(settings, corpus, config_file=config_file, texts=texts),
         "curve": describe_curves(read_curves(run)),
-        **fitted_metrics(agreed, found),
+        **fitted_metrics(None, found),
         "sets": {DEVELOPMENT: measure(path, validation, development, keys=keys, threads=threads)},
     }
     finish(path, metrics)

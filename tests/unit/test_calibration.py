@@ -126,7 +126,7 @@ def test_a_model_that_finds_nothing_keeps_temperature_1(model, tmp_path):
 
 
 def test_command_writes_the_temperature(model, capsys):
-    assert main(["--model", str(model), "--corpus", str(SAMPLE)]) == 0
+    assert main(["--model", str(model), "--corpus", str(SAMPLE), "--consistency"]) == 0
     written = json.loads((model / "config.json").read_text("utf-8"))
     told = capsys.readouterr().out
     assert f"temperature {written['temperature']}" in told
