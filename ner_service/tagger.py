@@ -223,8 +223,9 @@ class Tagger:
             emissions = compute_emissions(
                 self._backend, self._rows.matrix, row_ids, windows, len(self._config.tags)
             )
-        decoder.force_boundaries(emissions, boundaries)
-        self._consistency.share(emissions, self._rows.forms[row_ids], first_slots, segments)
+        if self._consistency.weight:
+            decoder.force_boundaries(emissions, boundaries)
+            self._consistency.share(emissions, self._rows.forms[row_ids], first_slots, segments)
         if taught_any:
             words = [document.tokens.texts for document in documents]
             recalled = self.memory.recall(words, states, emissions, segments, boundaries)

@@ -24,6 +24,7 @@ from ner_service.artifact import ArtifactConfig, load_artifact
 from ner_service.artifact.config import SCHEMA_VERSION
 from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import CONFIG, write_manifest
+from ner_service.errors import ConfigError
 from training.consistency import STEP, ConsistencyFit, fit_consistency
 from training.corpus import Corpus, load_split
 from training.emissions import Development, read_development
@@ -150,7 +151,12 @@ def write_fitted(path: Path, *, consistency: float, temperature: float) -> None:
 
     Raises:
         ArtifactError: the model is damaged.
+        ConfigError: the temperature is not acceptable.
     """
+    if not 0 < temperature <= 100:
+        raise ConfigError(
+            f"temperature: expected a number above 0 and up to 100, got {temperature}"
+        )
     config = replace(
         load_artifact(path).config,
         schema_version=SCHEMA_VERSION,

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_service.artifact import load_artifact
+from ner_service.errors import ConfigError
 from ner_service.inference.consistency import Consistency
 from ner_service.tagger import Tagger
 from tests.training_runs import SAMPLE
@@ -117,6 +119,12 @@ def test_artifact_with_a_new_temperature_is_whole_and_has_a_new_version(model):
     new = load_artifact(model)
     assert new.config == replace(old.config, consistency=0.3, temperature=1.25)
     assert new.version != old.version
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 101.0, math.nan, math.inf])
+def test_impossible_temperatures_are_refused(model, value):
+    with pytest.raises(ConfigError, match="temperature"):
+        write_fitted(model, consistency=0.0, temperature=value)
 
 
 def test_a_model_that_finds_nothing_keeps_temperature_1(model, tmp_path):
