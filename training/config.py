@@ -48,6 +48,8 @@ class OptimiserConfig:
 
     Attributes:
         learning_rate: the highest; falls along a cosine to a hundredth of it.
+        vectors_rate: share of it with which trainable vectors learn; the vectors of words that the
+            training set lacks stay where they are, and far from home words should stay neighbours.
         warmup: share of all steps in which the rate rises from zero.
         clip_norm: gradients longer than this are shortened to it.
         average_decay: of the exponential moving average of the weights; 0 switches it off.
@@ -57,6 +59,7 @@ class OptimiserConfig:
 
     name: Literal["sgd", "adam", "rmsprop"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0)] = 0.03
+    vectors_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
     momentum: Chance = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     warmup: Chance = 0.02

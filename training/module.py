@@ -135,8 +135,12 @@ class TaggerModule(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The configured optimiser; warm-up, then a cosine, by step."""
         settings = self.settings.optimiser
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        optimiser = make_optimiser(parameters, settings)
+        rate_of_vectors = settings.learning_rate * settings.vectors_rate
+        groups: list[dict[str, Any]] = [
+            {"params": list(self.network.parameters())},
+            {"params": list(self.vectors.parameters()), "lr": rate_of_vectors},
+        ]
+        optimiser = make_optimiser(groups, settings)
         total = int(self.trainer.estimated_stepping_batches)
         rise = max(1, round(settings.warmup * total))
 
@@ -151,9 +155,9 @@ class TaggerModule(lightning.LightningModule):
 
 
 def make_optimiser(
-    parameters: Sequence[nn.Parameter], settings: OptimiserConfig
+    parameters: Sequence[nn.Parameter] | Sequence[dict[str, Any]], settings: OptimiserConfig
 ) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, Adam or RMSprop."""
+    """SGD with Nesterov momentum, Adam or RMSprop, over groups of parameters."""
     common: dict[str, Any] = {
         "lr": settings.learning_rate,
         "weight_decay": settings.weight_decay,

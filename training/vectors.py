@@ -215,7 +215,11 @@ def _from_folder(folder: Path, limit: int | None) -> PretrainedVectors:
         )
     if not np.isfinite(vectors).all():
         raise CorpusError(f"{vectors_path}: expected finite numbers, got others")
-    return PretrainedVectors(words[:limit], rows[:limit].astype(np.int32), vectors)
+    if limit is not None:
+        # Rows that no word is left for would be shipped with the model.
+        used, rows = np.unique(rows[:limit], return_inverse=True)
+        words, vectors = words[:limit], vectors[used]
+    return PretrainedVectors(words, rows.astype(np.int32), vectors)
 
 
 def _indexed_words(path: Path) -> list[str]:

@@ -166,6 +166,22 @@ def test_rate_rises_and_then_falls_along_a_cosine_to_a_hundredth(module, monkeyp
     assert rates[100] == pytest.approx(0.01)
 
 
+def test_vectors_learn_at_their_share_of_the_rate(module, monkeypatch):
+    class Trainer:
+        estimated_stepping_batches = 100
+
+    monkeypatch.setattr(TaggerModule, "trainer", Trainer())
+    module.settings = replace(
+        module.settings,
+        optimiser=OptimiserConfig(name="adam", learning_rate=0.5, vectors_rate=0.1, warmup=0.0),
+    )
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    rate_of = {id(p): group["lr"] for group in groups for p in group["params"]}
+    assert all(rate_of.pop(id(p)) == 0.5 for p in module.network.parameters())
+    assert all(rate_of.pop(id(p)) == 0.5 * 0.1 for p in module.vectors.parameters())
+    assert not rate_of
+
+
 def test_frozen_vectors_are_not_learnt(settings, materials):
     frozen = replace(settings, vectors=(replace(settings.vectors[0], trainable=False),))
     trainable = make_module(settings, materials)
