@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from ner_service.artifact import load_artifact
+from ner_service.artifact import ArtifactConfig, load_artifact
 from ner_service.errors import ConfigError
 from ner_service.inference.torch_backend import load_network
 from training.module import TaggerModule
@@ -14,17 +15,15 @@ from training.vector_rows import TrainedVectors
 def start_from(path: Path, module: TaggerModule) -> None:
     """Copy an artifact's network, and its vectors of the trainable rows, into a module.
 
+    A table may have got another limit of words since: words that the artifact lacks keep their
+    pretrained vectors.
+
     Raises:
         ArtifactError: the artifact is damaged.
         ConfigError: it is of another architecture, vocabulary or set of vectors.
     """
     artifact = load_artifact(path)
-    ours, theirs = module.config, artifact.config
-    if (ours.network, ours.tags, ours.vector_tables) != (
-        theirs.network,
-        theirs.tags,
-        theirs.vector_tables,
-    ):
+    if _signature(module.config) != _signature(artifact.config):
         raise ConfigError(f"start: expected a model of this configuration, got {path}")
     state = load_network(artifact).state_dict()
     fresh = module.network.state_dict()
@@ -33,5 +32,15 @@ def start_from(path: Path, module: TaggerModule) -> None:
     module.network.load_state_dict(state)
     for table, vectors in zip(artifact.vector_tables, module.vectors, strict=True):
         assert isinstance(vectors, TrainedVectors)
+        # Rows are in the order of the file, and a limit cuts off the last ones.
+        known = int(np.searchsorted(vectors.rows, len(table.values)))
         with torch.no_grad():
-            vectors.table.weight[1:] = torch.from_numpy(table.gather(vectors.rows))
+            vectors.table.weight[1 : known + 1] = torch.from_numpy(
+                table.gather(vectors.rows[:known])
+            )
+
+
+def _signature(config: ArtifactConfig) -> tuple[object, ...]:
+    """What has to be equal for weights to fit and to mean the same."""
+    tables = tuple((table.name, table.width) for table in config.vector_tables)
+    return config.network, config.tags, tables

@@ -216,9 +216,10 @@ def _from_folder(folder: Path, limit: int | None) -> PretrainedVectors:
     if not np.isfinite(vectors).all():
         raise CorpusError(f"{vectors_path}: expected finite numbers, got others")
     if limit is not None:
-        # Rows that no word is left for would be shipped with the model.
-        used, rows = np.unique(rows[:limit], return_inverse=True)
-        words, vectors = words[:limit], vectors[used]
+        words, rows = words[:limit], rows[:limit]
+        # The last rows have no word left and would be shipped with the model. Others stay where
+        # they are: a row has the same number whatever the limit (`training.start`).
+        vectors = vectors[: int(rows.max(initial=0)) + 1]
     return PretrainedVectors(words, rows.astype(np.int32), vectors)
 
 

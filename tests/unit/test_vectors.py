@@ -95,9 +95,14 @@ def test_words_may_share_rows(tmp_path: Path) -> None:
     assert loaded.vectors[loaded.rows].tolist() == [[0, 1], [1, 0], [0, 1]]
     limited = load_vectors(tmp_path, limit=2)
     assert (limited.words, limited.rows.tolist()) == (["a", "b"], [1, 0])
-    only = load_vectors(tmp_path, limit=1)
-    assert (only.words, only.rows.tolist()) == (["a"], [0])
-    assert only.vectors.tolist() == [[0, 1]]  # the other row has no word left
+
+
+def test_rows_behind_the_last_word_of_a_limit_are_left_out(tmp_path: Path) -> None:
+    rows = np.array([1, 0, 2], dtype=np.uint16)
+    array_folder(tmp_path, ["a", "b", "c"], np.eye(3, dtype="f2"), rows)
+    limited = load_vectors(tmp_path, limit=1)
+    assert (limited.words, limited.rows.tolist()) == (["a"], [1])
+    assert limited.vectors.tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
 def test_folder_without_rows_has_one_a_word(tmp_path: Path) -> None:
