@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice, pairwise
 
 import numpy as np
 import torch
@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, IterableDataset
 
 from ner_service.artifact.vocabulary import BOUNDARY_ID, UNKNOWN_ID
-from training.data import Batch, StreamedWindows, TrainingWindow, WordTypes, make_batch
+from training.data import (
+    BOUNDARY_TYPE,
+    Batch,
+    StreamedWindows,
+    TrainingWindow,
+    WordTypes,
+    make_batch,
+)
 from training.parallel import WHOLE, Part
 
 
@@ -106,12 +113,14 @@ class TrainingBatches(Dataset[Batch]):
         *,
         teacher: Sequence[TrainingWindow] = (),
         teacher_windows: int = 0,
+        cut: float = 0.0,
     ) -> None:
-        """Shuffle the windows of the epoch."""
+        """Cut windows at this share of the boundaries in them, and shuffle what the epoch has."""
         self._epoch = epoch
         random = np.random.default_rng((epoch.seed, epoch.number))
         drawn = random.permutation(len(teacher))[:teacher_windows]
-        self._windows = [*windows, *(teacher[index] for index in drawn)]
+        pieces = chain.from_iterable(_cut(window, cut, random) for window in windows)
+        self._windows = [*pieces, *(teacher[index] for index in drawn)]
         self._order = random.permutation(len(self._windows))
 
     def __len__(self) -> int:
@@ -125,6 +134,17 @@ class TrainingBatches(Dataset[Batch]):
         size = self._epoch.batch_windows
         chosen = self._order[index * size : (index + 1) * size]
         return self._epoch.make((self._windows[place] for place in chosen), index)
+
+
+def _cut(
+    window: TrainingWindow, chance: float, random: np.random.Generator
+) -> Iterator[TrainingWindow]:
+    """Cut a window between sentences, each time with this chance; the boundary is left out."""
+    boundaries = np.flatnonzero(window.types == BOUNDARY_TYPE)
+    places = boundaries[random.random(len(boundaries)) < chance]
+    for begin, stop in pairwise((-1, *places.tolist(), len(window.types))):
+        part = slice(begin + 1, stop)
+        yield TrainingWindow(window.types[part], window.tag_ids[part])
 
 
 class StreamedBatches(IterableDataset[Batch]):

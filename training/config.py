@@ -80,6 +80,8 @@ class TrainConfig:
         patience: stop after so many epochs without a better development F1; None never stops.
         batch_windows: windows a step.
         teacher_windows: windows a teacher labelled that are added to each epoch's gold ones.
+        cut_windows: share of the boundaries between sentences at which gold windows are cut in two,
+            anew each epoch, so that the network meets short texts and other neighbours.
         min_word_count: how often a word occurs to have a place in the one-hot vector.
         word_dropout: of the features of a word's inputs.
         row_dropout: of the recurrence's inputs, one mask a window.
@@ -106,6 +108,7 @@ class TrainConfig:
     teacher_windows: Annotated[int, Field(ge=0)] = 0
     window_tokens: WindowTokens = 100
     window_overlap: WindowOverlap = 24
+    cut_windows: Chance = 0.0
     min_word_count: Annotated[int, Field(ge=1)] = 1
     word_dropout: Chance = 0.2
     row_dropout: Chance = 0.5
@@ -120,11 +123,16 @@ class TrainConfig:
         """Refuse what would only fail once the model is written.
 
         Raises:
-            ConfigError: two sets of vectors of one name.
+            ConfigError: two sets of vectors of one name; windows of a stream are to be cut, whose
+                number has to be known.
         """
         names = [table.name for table in self.vectors]
         if len(set(names)) < len(names):
             raise ConfigError(f"vectors: expected different names, got {', '.join(names)}")
+        if self.data.streaming and self.cut_windows > 0:
+            raise ConfigError(
+                f"cut_windows: expected 0 with data.streaming, got {self.cut_windows}"
+            )
 
 
 def load_config(file: Path, overrides: Sequence[str] = ()) -> TrainConfig:

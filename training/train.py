@@ -110,6 +110,7 @@ class TrainingData(lightning.LightningDataModule):
                 epoch,
                 teacher=materials.teacher,
                 teacher_windows=settings.teacher_windows,
+                cut=settings.cut_windows,
             )
         return DataLoader(batches, batch_size=None)
 

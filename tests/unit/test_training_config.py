@@ -99,6 +99,11 @@ def test_unacceptable_override_is_told(file, override, said):
     assert "\n" not in str(failure.value)
 
 
+def test_windows_of_a_stream_are_not_cut(file):
+    with pytest.raises(ConfigError, match=r"cut_windows: expected 0 with data.streaming, got 0.2"):
+        load_config(file, ["data.streaming=true", "cut_windows=0.2"])
+
+
 @pytest.mark.parametrize("content", [b"name = ", b"[[", b"\xff\xfe", b"name = 1\nname = 2"])
 def test_file_that_is_no_toml_is_named(file, content):
     file.write_bytes(content)

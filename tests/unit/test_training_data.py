@@ -277,3 +277,28 @@ def test_taught_windows_are_drawn_anew_each_epoch(types):
 
     assert len(drawn(0)) == 4
     assert drawn(0) == drawn(0) != drawn(1)
+
+
+def test_windows_are_cut_between_sentences_anew_each_epoch(types):
+    document = [sentence("the bank"), sentence("a"), sentence("Costa left SPAIN")] * 8
+    (whole,) = windows_of([document], types, size=200)
+
+    def pieces(epoch: int, cut: float) -> list[TrainingWindow]:
+        some = TrainingBatches(
+            [whole],
+            Epoch(types=types, batch_windows=2, seed=1, number=epoch, augmentation=Augmentation()),
+            cut=cut,
+        )
+        return some._windows
+
+    (uncut,) = pieces(0, 0.0)
+    np.testing.assert_array_equal(uncut.types, whole.types)
+    some = pieces(0, 0.3)
+    assert 1 < len(some) < 24
+    assert [len(w.types) for w in pieces(1, 0.3)] != [len(w.types) for w in some]
+    for column, between in (("types", BOUNDARY_TYPE), ("tag_ids", 0)):
+        joined = np.concatenate(
+            [array for piece in some for array in (getattr(piece, column), [between])]
+        )
+        np.testing.assert_array_equal(joined[:-1], getattr(whole, column))
+    assert all(piece.types[0] != BOUNDARY_TYPE != piece.types[-1] for piece in some)
