@@ -14,9 +14,9 @@ from tests.fakes import call, make_app, post
 
 PAGE = (Path(__file__).parents[2] / "docs/memory.md").read_text(encoding="utf-8")
 SENTENCES = (
-    "we met zorblax at noon.",
-    "the report says zorblax is late.",
-    "I think that zorblax, our friend, knows.",
+    "we met vextor at noon.",
+    "the report says vextor is late.",
+    "I think that vextor, our friend, knows.",
 )
 
 
@@ -35,7 +35,7 @@ def people(tagger: Tagger) -> list[list[str]]:
 def test_name_that_was_taught_once_is_found_in_other_sentences(
     tagger: Tagger, tmp_path: Path
 ) -> None:
-    assert people(tagger)[0] != ["zorblax"]
+    assert people(tagger) == [[], [], []]
     (body,) = re.findall(r"curl localhost:8000/v1/examples .* -d '(.*?)'\n", PAGE, flags=re.DOTALL)
     app = make_app(tagger, memory=tmp_path)
     headers = {"content-type": "application/json"}
@@ -44,7 +44,7 @@ def test_name_that_was_taught_once_is_found_in_other_sentences(
     for text in SENTENCES:
         (document,) = post(app, {"text": text}).json()["documents"]
         assert [(e["text"], e["label"], e["source"]) for e in document["entities"]] == [
-            ("zorblax", "PER", "memory")
+            ("vextor", "PER", "memory")
         ]
     app.state.service.close()
 
