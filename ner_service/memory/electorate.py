@@ -39,6 +39,8 @@ class Electorate:
         self._index: VectorIndex | None = None
         self.tags: Ints = np.zeros(0, dtype=np.int64)
         self._entry_forms: Ints = np.zeros(0, dtype=np.int64)
+        # Of each form the tag that all its latest tokens have, -1 where they differ.
+        self._unanimous: Ints = np.zeros(0, dtype=np.int64)
         self._foreign_forms: set[int] = set()
 
     def add(
@@ -66,6 +68,7 @@ class Electorate:
         self.tags = np.concatenate([self.tags, tags])
         self._entry_forms = np.concatenate([self._entry_forms, forms])
         self._foreign_forms.update(forms[foreign].tolist())
+        self._note_unanimous(forms)
         return numbers
 
     def remove(self, numbers: Ints) -> None:
@@ -73,6 +76,7 @@ class Electorate:
         if len(numbers) and self._index is not None:
             self._index.remove(numbers)
             self._forms.remove(self._entry_forms[numbers].tolist(), numbers.tolist())
+            self._note_unanimous(self._entry_forms[numbers])
 
     def ballot(
         self,
@@ -94,9 +98,11 @@ class Electorate:
         if self._index is None or not len(slots):
             return _concatenated([])
         forms = self._forms.find(words)
-        best = marginals[slots].argmax(axis=1)
+        best = marginals.argmax(axis=1)[slots]
         certainty = marginals[slots, best]
-        asking = np.flatnonzero(forms >= 0)
+        # Of most words' forms nobody would say anything else than the model does.
+        dissent = (certainty <= voting.sure) | (self._unanimous[forms] != best)
+        asking = np.flatnonzero((forms >= 0) & dissent)
         latest = self._forms.latest(forms[asking])  # (N, LATEST)
         real = latest >= 0
         agreeing = (self.tags[latest] == best[asking, None]) & real
@@ -116,6 +122,16 @@ class Electorate:
         if len(unsure) and voting.states.weight:
             parts.append(self._state_votes(unsure, states, voting))
         return _concatenated(parts)
+
+    def _note_unanimous(self, forms: Ints) -> None:
+        forms = np.unique(forms)
+        room = int(forms[-1]) + 1 - len(self._unanimous)
+        if room > 0:
+            self._unanimous = np.pad(self._unanimous, (0, room), constant_values=-1)
+        latest = self._forms.latest(forms)  # (N, LATEST)
+        tags = self.tags[latest]
+        agreed = ((tags == tags[:, :1]) | (latest < 0)).all(axis=1) & (latest[:, 0] >= 0)
+        self._unanimous[forms] = np.where(agreed, tags[:, 0], -1)
 
     def _kinds(self, forms: Ints) -> Ints:
         kinds = self._forms.kinds(forms)

@@ -1,6 +1,7 @@
 """Which taught tokens share a form: the folded spelling of a word."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +62,14 @@ class FormTable:
     def find(self, words: Sequence[str]) -> Ints:
         """The form of each word, -1 for one that was not taught."""
         known = self._found
+        with contextlib.suppress(KeyError):  # most texts have no word that was not met before
+            return _numbers(known, words)
         missing = set(words).difference(known)
-        if missing:
-            if len(known) > _MOST_FOUND:
-                known.clear()
-                missing = set(words)
-            known.update((word, self._ids.get(fold(word), -1)) for word in missing)
-        return np.fromiter(map(known.__getitem__, words), dtype=np.int64, count=len(words))
+        if len(known) > _MOST_FOUND:
+            known.clear()
+            missing = set(words)
+        known.update((word, self._ids.get(fold(word), -1)) for word in missing)
+        return _numbers(known, words)
 
     def latest(self, forms: Ints) -> Ints:
         """(N, LATEST) the latest taught tokens of N forms, -1 behind the last."""
@@ -91,3 +93,7 @@ class FormTable:
         latest = self._entries[form][: -LATEST - 1 : -1]
         self._latest[form] = -1
         self._latest[form, : len(latest)] = latest
+
+
+def _numbers(known: Mapping[str, int], words: Sequence[str]) -> Ints:
+    return np.fromiter(map(known.__getitem__, words), dtype=np.int64, count=len(words))

@@ -55,6 +55,18 @@ def test_sure_token_whose_form_agrees_asks_nobody() -> None:
     assert voters(taught(NEW, [0], at), at[0], 0.99) == []
 
 
+def test_dissenters_count_from_when_they_are_taught_until_they_are_forgotten() -> None:
+    at = states(3)
+    electorate = taught(TRAINED, [0, 0], at[:2])
+    assert voters(electorate, at[2], 0.99) == []
+    (number,) = electorate.add(
+        ["TOY"], at[2:], tags=np.array([1]), kinds=np.array([TRAINED]), foreign=np.array([False])
+    )
+    assert voters(electorate, at[2], 0.99) == [number]
+    electorate.remove(np.array([number]))
+    assert voters(electorate, at[2], 0.99) == []
+
+
 @pytest.mark.parametrize("kind", [TRAINED, KNOWN, NEW])
 def test_votes_that_are_left_out_weigh_next_to_nothing(kind: int) -> None:
     at, asked = states(24), states(40, seed=2)
