@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from ner_service.api.faults import NotReadyError, QueueFullError
+from ner_service.api.service import DEADLINE_SHARE
 from ner_service.tagger import TagOptions
 from tests.fakes import FakeTagger
 from tests.services import make_service, run, tag, until
@@ -49,7 +50,7 @@ def test_retry_after_follows_the_speed_of_the_network():
 
 
 def test_what_would_wait_until_its_deadline_is_refused_at_once():
-    service = make_service(FakeTagger(), deadline_seconds=10)
+    service = make_service(FakeTagger(), deadline_seconds=3 / DEADLINE_SHARE)
     for _ in range(50):
         service.admission.observe(1_000, 1.0)
         service.admission.observe(10, 1.0)  # a batch so small says nothing
