@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 from ner_service.artifact.config import ArtifactConfig
 from ner_service.artifact.vocabulary import Vocabulary
@@ -154,10 +155,8 @@ class TaggerModule(lightning.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def make_optimiser(
-    parameters: Sequence[nn.Parameter] | Sequence[dict[str, Any]], settings: OptimiserConfig
-) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum, Adam or RMSprop, over groups of parameters."""
+def make_optimiser(parameters: ParamsT, settings: OptimiserConfig) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum, Adam or RMSprop, over parameters or groups of them."""
     common: dict[str, Any] = {
         "lr": settings.learning_rate,
         "weight_decay": settings.weight_decay,

@@ -216,7 +216,7 @@ def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
     ]
     module = TaggerModule(settings, materials.config, materials.vocabulary, trained)
     if settings.start is not None:
-        start_from(Path(settings.start), module)
+        start_from(Path(settings.start), module, list(materials.tables.values()))
     return module
 
 

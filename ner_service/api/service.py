@@ -35,7 +35,7 @@ TINY = 500
 # Of the deadline, the share that may be spent waiting for what came before: the speed is a guess
 # that a busy machine can halve at any time, the request has to be read, worked on and answered,
 # too, and after an overload newcomers wait until all of this is done.
-DEADLINE_SHARE = 0.2
+DEADLINE_SHARE = 0.3
 # A batch of texts waits at most until so many examples are learnt.
 EXAMPLES_AT_ONCE = 16
 # Under which metrics count labels that only a request's own rules give.

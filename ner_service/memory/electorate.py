@@ -106,7 +106,7 @@ class Electorate:
         latest = self._forms.latest(forms[asking])  # (N, LATEST)
         real = latest >= 0
         agreeing = (self.tags[latest] == best[asking, None]) & real
-        share = np.count_nonzero(agreeing, axis=1) / np.maximum(np.count_nonzero(real, axis=1), 1)
+        share = agreeing.sum(axis=1) / np.maximum(real.sum(axis=1), 1)
         sure = certainty[asking] > voting.sure
         kept = real.any(axis=1) & ~(sure & (share > voting.agreeing))
         doubted = np.flatnonzero(kept & sure)

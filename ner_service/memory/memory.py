@@ -162,10 +162,8 @@ class Memory:
             self.voting,
         )
         width = len(self.tags)
-        extended = emissions
-        if width > emissions.shape[1]:
-            extended = np.full((len(emissions), width), -np.inf, dtype=np.float32)
-            extended[:, : emissions.shape[1]] = emissions
+        extended = np.full((len(emissions), width), -np.inf, dtype=np.float32)
+        extended[:, : emissions.shape[1]] = emissions
         voted, rows = np.unique(ballot.rows, return_inverse=True)
         votes = count_votes(replace(ballot, rows=rows), self._electorate.tags, (len(voted), width))
         if len(voted):

@@ -68,3 +68,15 @@ def test_a_model_of_another_architecture_is_refused(folder):
     network = replace(settings.network, hidden_width=24)
     with pytest.raises(ConfigError, match="start: expected a model of this configuration, got"):
         started(folder, limit=None, model=folder / "model-None", network=network)
+
+
+def test_a_model_of_other_vectors_is_refused(folder):
+    write_model(folder, limit=None)
+    words = folder / "vectors" / "words.txt"
+    lines = words.read_text("utf-8").splitlines()
+    try:
+        words.write_text("\n".join([*lines[1:], lines[0]]) + "\n", "utf-8")
+        with pytest.raises(ConfigError, match="start: expected a model of these vectors, got"):
+            started(folder, limit=None, model=folder / "model-None")
+    finally:
+        words.write_text("\n".join(lines) + "\n", "utf-8")
