@@ -38,7 +38,12 @@ def test_the_first_curl_finds_bob(server, tmp_path):
     assert shown.keys() == answer.keys()
     assert shown["model"].keys() == answer["model"].keys()
     assert shown["documents"][0].keys() == document.keys()
-    assert shown["documents"][0]["entities"][0].keys() == first.keys()
+    told = shown["documents"][0]["entities"]
+    assert len(told) == len(document["entities"])
+    for entity, given in zip(told, document["entities"], strict=True):
+        assert entity.keys() == given.keys()
+        assert {**entity, "score": given["score"]} == given
+    assert [given["score"] >= 0.5 for given in document["entities"]] == [True, False]
 
 
 def test_the_second_curl_answers_every_option(server, tmp_path):
