@@ -46,6 +46,32 @@ def test_log_partition_is_the_sum_over_all_paths(case):
 
 @given(crf_cases())
 @settings(max_examples=50)
+def test_the_sum_in_halves_is_the_sum_step_by_step_and_so_is_its_gradient(case):
+    emissions, mask, boundaries = batch_of(case)
+    crf = crf_of(case)
+    found = []
+    for way in (crf._by_steps, crf._by_halves):  # a GPU takes the other one than a processor
+        leaf = emissions.clone().requires_grad_()
+        total = way(force_boundaries(leaf, boundaries), mask)
+        inputs = leaf, crf.transitions
+        found.append([total, *torch.autograd.grad(total.sum(), inputs, materialize_grads=True)])
+    for stepped, halved in zip(*found, strict=True):
+        assert torch.allclose(stepped, halved, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 8, 149])
+def test_a_long_sum_in_halves_is_exact_in_single_precision(length):
+    torch.manual_seed(length)
+    crf = CRF(legal_transitions(TAGS, "IOBES"))
+    emissions = 10 * torch.randn(3, length, len(TAGS))
+    mask = torch.ones(3, length, dtype=torch.bool)
+    stepped = crf.double()._by_steps(emissions.double(), mask)
+    halved = crf.float()._by_halves(emissions, mask)
+    assert torch.allclose(stepped.float(), halved, rtol=1e-5)
+
+
+@given(crf_cases())
+@settings(max_examples=50)
 def test_likelihoods_of_all_legal_paths_are_those_of_enumeration(case):
     emissions, mask, boundaries = batch_of(case)
     crf = crf_of(case)
