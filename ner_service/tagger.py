@@ -231,7 +231,8 @@ class Tagger:
             recalled = self.memory.recall(words, states, emissions, segments, boundaries)
             emissions = recalled.emissions
             decoder, analyser = self.memory.decoder, self.memory.analyser
-        decoded = decoder.decode(emissions, segments, boundaries)
+        summed = None if recalled is None else recalled.summed
+        decoded = decoder.decode(emissions, segments, boundaries, summed)
         taught = [] if recalled is None else recalled.taught(decoded.spans, decoded.tag_ids)
         opened = [span.start_token for span in decoded.spans]
         span_places = [bisect_left(opened, first) for first in first_slots]

@@ -11,15 +11,15 @@ from ner_service.errors import ArtifactError
 from ner_service.inference.decoding import (
     FORBIDDEN,
     DecodingWeights,
-    forward_backward,
     span_probabilities,
     viterbi,
 )
-from ner_service.inference.emissions import batches_by_length, slot_grid
-from ner_service.inference.single import LONGEST, Found, SingleDecoder
+from ner_service.inference.lattices import SegmentSums, ends_of, segment_batches
+from ner_service.inference.single import LONGEST, SingleDecoder
 from ner_service.tags import Span, legal_transitions, split_tag
 
-_SLOTS_A_BATCH = 16_384
+Ints = NDArray[np.int64]
+
 # So few short segments are sooner decoded one by one than as a batch.
 _FEW = 3
 
@@ -37,6 +37,20 @@ class Decoded:
     tag_ids: NDArray[np.int64]
     spans: list[Span]
     scores: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Sums over paths that are known before segments are decoded.
+
+    Attributes:
+        sums: of the segments, perhaps over fewer tags, the first ones.
+        changed: (V,) rising, the slots that have had other emissions since. The paths of sentences
+            without any go through the sums' tags alone.
+    """
+
+    sums: SegmentSums
+    changed: Ints
 
 
 class Decoder:
@@ -74,6 +88,7 @@ class Decoder:
         emissions: NDArray[np.float32],
         segments: Sequence[tuple[int, int]],
         boundaries: NDArray[np.bool_],
+        summed: Summed | None = None,
     ) -> Decoded:
         """Decode segments of S slots.
 
@@ -81,75 +96,108 @@ class Decoder:
             emissions: (S, K); overwritten: divided by the temperature, forced at boundaries.
             segments: half-open ranges of slots, rising, decoded each on its own.
             boundaries: (S,) True between sentences.
+            summed: sums over paths of these segments, where they are known.
         """
         emissions /= np.float32(self._temperature)
         self.force_boundaries(emissions, boundaries)
         if len(segments) <= _FEW and all(stop - start <= LONGEST for start, stop in segments):
             return self._one_by_one(emissions, segments)
         tag_ids = np.zeros(len(emissions), dtype=np.int64)
-        found: Found = []
-        starts = np.array([start for start, _ in segments], dtype=np.int64)
-        lengths = np.array([stop for _, stop in segments], dtype=np.int64) - starts
-        for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
-            grid = slot_grid(starts[chosen], lengths[chosen])
-            batch = emissions[grid]
-            paths = viterbi(batch, lengths[chosen], self.weights)
-            real = np.arange(len(grid))[:, None] < lengths[chosen]
-            tag_ids[grid[real]] = paths[real]
-            found += self._score(batch, lengths[chosen], paths, starts[chosen])
-        found.sort()
-        return self._decoded(tag_ids, found)
+        starts, stops = ends_of(segments)
+        for batch in segment_batches(starts, stops):
+            paths = viterbi(emissions[batch.grid], batch.lengths, self.weights)
+            tag_ids[batch.grid[batch.real]] = paths[batch.real]
+        firsts, ends = self._spans(tag_ids, stops)
+        begins = _last_at(np.union1d(starts, np.flatnonzero(boundaries)), firsts)
+        behinds = _first_at(np.union1d(stops, np.flatnonzero(boundaries) + 1), ends)
+        if summed is None:
+            scores = self._scores(emissions, tag_ids, firsts, ends, begins, behinds)
+        else:
+            votes = np.searchsorted(summed.changed, behinds) - np.searchsorted(
+                summed.changed, begins
+            )
+            anew = votes > 0
+            scores = np.empty(len(firsts))
+            scores[anew] = self._scores(
+                emissions, tag_ids, firsts[anew], ends[anew], begins[anew], behinds[anew]
+            )
+            scores[~anew] = self._scored(summed.sums, tag_ids, firsts[~anew], ends[~anew])
+        labels = [self._labels[tag] for tag in tag_ids[firsts].tolist()]
+        spans = [Span(*span) for span in zip(firsts.tolist(), ends.tolist(), labels, strict=True)]
+        return Decoded(tag_ids, spans, scores.tolist())
 
     def _one_by_one(
         self, emissions: NDArray[np.float32], segments: Sequence[tuple[int, int]]
     ) -> Decoded:
         tag_ids: list[int] = []
-        found: Found = []
+        spans: list[Span] = []
+        scores: list[float] = []
         for start, stop in segments:
-            path, spans = self._single.decode(emissions[start:stop])
+            path, found = self._single.decode(emissions[start:stop])
             tag_ids += path
-            found += [(start + first, start + end, tag, score) for first, end, tag, score in spans]
-        return self._decoded(np.array(tag_ids, dtype=np.int64), found)
+            for first, end, tag, score in found:
+                spans.append(Span(start + first, start + end, self._labels[tag]))
+                scores.append(score)
+        return Decoded(np.array(tag_ids, dtype=np.int64), spans, scores)
 
-    def _decoded(self, tag_ids: NDArray[np.int64], found: Found) -> Decoded:
-        spans = [Span(start, end, self._labels[tag]) for start, end, tag, _ in found]
-        return Decoded(tag_ids, spans, [score for *_, score in found])
+    def _spans(self, tag_ids: Ints, stops: Ints) -> tuple[Ints, Ints]:
+        """First slot of each span of the paths and the slot behind its last."""
+        firsts = np.flatnonzero(self._opens[tag_ids])
+        # A span runs to the next move that closes it, or to the segment's end.
+        closes = np.ones(len(tag_ids), dtype=bool)
+        closes[:-1] = self._closing[tag_ids[:-1], tag_ids[1:]]
+        closes[stops - 1] = True
+        return firsts, _first_at(np.flatnonzero(closes), firsts) + 1
 
-    def _score(
+    def _scores(
         self,
         emissions: NDArray[np.float32],
-        lengths: NDArray[np.int64],
-        paths: NDArray[np.int64],
-        starts: NDArray[np.int64],
-    ) -> Found:
-        """Spans of the paths as (first slot, slot behind the last, tag of the first, score)."""
-        opens = self._opens[paths]
-        with_spans = np.flatnonzero(opens.any(axis=0))  # probabilities only where they are asked
-        if not len(with_spans):
-            return []
-        paths, lengths = paths[:, with_spans], lengths[with_spans]
-        steps = int(lengths[0])
-        paths = paths[:steps]
-        rows, firsts = np.nonzero(opens[:steps, with_spans].T)
-        # A span runs to the next move that closes it, or to the segment's end.
-        closes = np.ones(paths.shape, dtype=bool)
-        closes[:-1] = self._closing[paths[:-1], paths[1:]]
-        closes[lengths - 1, np.arange(len(lengths))] = True
-        closing_rows, closing_steps = np.nonzero(closes.T)
-        flat = closing_rows * steps + closing_steps
-        ends = flat[np.searchsorted(flat, rows * steps + firsts)] - rows * steps + 1
-        lattice = forward_backward(emissions[:steps, with_spans], lengths, self.weights)
-        scores = span_probabilities(lattice, rows, firsts, ends, paths, self._closing)
-        offsets = starts[with_spans][rows]
-        return list(
-            zip(
-                (offsets + firsts).tolist(),
-                (offsets + ends).tolist(),
-                paths[firsts, rows].tolist(),
-                scores.tolist(),
-                strict=True,
+        tag_ids: Ints,
+        firsts: Ints,
+        ends: Ints,
+        begins: Ints,
+        behinds: Ints,
+    ) -> NDArray[np.float64]:
+        """Probabilities of spans, of which each stands between `begins` and `behinds`.
+
+        That is its sentence, from the boundary before it to the one behind it or to the segment's
+        ends: where O is forced, what is summed on one side does not depend on the other.
+        """
+        starts, places = np.unique(begins, return_index=True)
+        sums = SegmentSums.over(emissions, starts, behinds[places], self.weights)
+        return self._scored(sums, tag_ids, firsts, ends)
+
+    def _scored(
+        self, sums: SegmentSums, tag_ids: Ints, firsts: Ints, ends: Ints
+    ) -> NDArray[np.float64]:
+        """Probabilities of spans by the sums of the segments that they stand in."""
+        scores = np.empty(len(firsts))
+        owners = sums.owners(firsts)
+        for index, (batch, lattice) in enumerate(zip(sums.batches, sums.lattices, strict=True)):
+            own = np.flatnonzero(sums.batch_of[owners] == index)
+            rows, starts = sums.row_of[owners[own]], sums.starts[owners[own]]
+            known = len(lattice.ends)
+            scores[own] = span_probabilities(
+                lattice,
+                rows,
+                firsts[own] - starts,
+                ends[own] - starts,
+                tag_ids[batch.grid],
+                self._closing[:known, :known],
             )
-        )
+        return scores
+
+
+def _last_at(rising: Ints, slots: Ints) -> Ints:
+    """Of rising slots the last one at or before each slot."""
+    found: Ints = rising[np.searchsorted(rising, slots, side="right") - 1]
+    return found
+
+
+def _first_at(rising: Ints, slots: Ints) -> Ints:
+    """Of rising slots the first one at or behind each slot."""
+    found: Ints = rising[np.searchsorted(rising, slots)]
+    return found
 
 
 def crf_weights(artifact: Artifact) -> DecodingWeights:

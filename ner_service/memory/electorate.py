@@ -83,7 +83,8 @@ class Electorate:
         slots: Ints,
         words: Sequence[str],
         states: States,
-        marginals: NDArray[np.float64],
+        best: Ints,
+        certainty: NDArray[np.float64],
         voting: Voting,
     ) -> Ballot:
         """Who votes on which slot.
@@ -92,14 +93,13 @@ class Electorate:
             slots: (N,) those that tokens stand at.
             words: the N tokens.
             states: (S, H) of all slots.
-            marginals: (S, K) of the model.
+            best: (N,) the likeliest tags, by the model.
+            certainty: (N,) their probabilities.
             voting: who is asked and what votes weigh.
         """
         if self._index is None or not len(slots):
             return _concatenated([])
         forms = self._forms.find(words)
-        best = marginals.argmax(axis=1)[slots]
-        certainty = marginals[slots, best]
         # Of most words' forms nobody would say anything else than the model does.
         dissent = (certainty <= voting.sure) | (self._unanimous[forms] != best)
         asking = np.flatnonzero((forms >= 0) & dissent)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ner_service.artifact import Artifact
 from ner_service.inference.analyser import Analyser
 from ner_service.inference.analysis import Neighbour
-from ner_service.inference.decoder import Decoder
+from ner_service.inference.decoder import Decoder, Summed
 from ner_service.inference.decoding import DecodingWeights
-from ner_service.inference.lattices import segment_marginals
+from ner_service.inference.lattices import SegmentSums, ends_of
 from ner_service.memory.crf import extended_tags, extended_weights
 from ner_service.memory.electorate import Electorate, States
 from ner_service.memory.examples import Example
@@ -153,12 +153,15 @@ class Memory:
         """
         emissions /= np.float32(self._config.temperature)
         Decoder.force_boundaries(emissions, boundaries)
-        marginals = segment_marginals(emissions, segments, self._model_weights)
+        sums = SegmentSums.over(emissions, *ends_of(segments), self._model_weights)
+        best, certainty = sums.likeliest(len(emissions))
+        slots = np.flatnonzero(~boundaries)
         ballot = self._electorate.ballot(
-            np.flatnonzero(~boundaries),
+            slots,
             list(chain.from_iterable(words)),
             states,
-            marginals,
+            best[slots],
+            certainty[slots],
             self.voting,
         )
         width = len(self.tags)
@@ -166,9 +169,10 @@ class Memory:
         extended[:, : emissions.shape[1]] = emissions
         voted, rows = np.unique(ballot.rows, return_inverse=True)
         votes = count_votes(replace(ballot, rows=rows), self._electorate.tags, (len(voted), width))
+        marginals = sums.marginals(voted)
         if len(voted):
-            extended[voted] = mixed(extended[voted], marginals[voted], votes)
-        return Recalled(self, states, marginals, extended, voted, votes)
+            extended[voted] = mixed(extended[voted], marginals, votes)
+        return Recalled(self, states, extended, Summed(sums, voted), marginals, votes)
 
     def neighbours(
         self, words: Sequence[str], states: Floats, marginals: NDArray[np.float64], count: int
@@ -184,7 +188,9 @@ class Memory:
         found: list[dict[int, Neighbour]] = [{} for _ in words]
         # All are asked, whatever the model holds.
         every = replace(self.voting, sure=1.1, uncertain=1.1, least=0.0)
-        ballot = self._electorate.ballot(np.arange(len(words)), words, states, marginals, every)
+        best, certainty = marginals.argmax(axis=1), marginals.max(axis=1)
+        slots = np.arange(len(words))
+        ballot = self._electorate.ballot(slots, words, states, best, certainty, every)
         for row, entry, cosine, weight in zip(
             ballot.rows.tolist(),
             ballot.entries.tolist(),

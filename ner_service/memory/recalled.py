@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.inference.analysis import Neighbour
+from ner_service.inference.decoder import Summed
 from ner_service.memory.electorate import States
 from ner_service.memory.votes import from_votes
 from ner_service.tags import Span
@@ -38,17 +39,17 @@ class Recalled:
     Attributes:
         memory: who was asked.
         states: (S, H) hidden states.
-        marginals: (S, K') of the model alone.
         emissions: (S, K) over the extended tags, tempered.
-        voted: (V,) rising, the slots that got votes.
+        summed: by the model alone, and the V slots that got votes.
+        marginals: (V, K') theirs by the model alone.
         votes: (V, K) theirs.
     """
 
     memory: Neighbourhood
     states: States
-    marginals: NDArray[np.float64]
     emissions: NDArray[np.float32]
-    voted: NDArray[np.int64]
+    summed: Summed
+    marginals: NDArray[np.float64]
     votes: NDArray[np.float64]
 
     def taught(self, spans: Sequence[Span], tag_ids: NDArray[np.int64]) -> list[bool]:
@@ -58,10 +59,10 @@ class Recalled:
             spans: all those decoded, over slots.
             tag_ids: (S,) the decoded tags.
         """
-        if not spans or not len(self.voted):
+        voted = self.summed.changed
+        if not spans or not len(voted):
             return [False] * len(spans)
-        made = from_votes(self.marginals[self.voted], self.votes, tag_ids[self.voted])
-        slots = self.voted[made]
+        slots = voted[from_votes(self.marginals, self.votes, tag_ids[voted])]
         firsts = np.searchsorted(slots, [span.start_token for span in spans])
         found: list[bool] = (np.searchsorted(slots, [s.end_token for s in spans]) > firsts).tolist()
         return found
@@ -80,7 +81,10 @@ class Recalled:
         places = slots[asked]
         found: list[tuple[Neighbour, ...]] = [()] * len(tokens)
         near = self.memory.neighbours(
-            [tokens.texts[i] for i in asked], self.states[places], self.marginals[places], SHOWN
+            [tokens.texts[i] for i in asked],
+            self.states[places],
+            self.summed.sums.marginals(places),
+            SHOWN,
         )
         for index, own in zip(asked, near, strict=True):
             found[index] = own

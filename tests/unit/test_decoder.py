@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from ner_service.artifact import ArtifactConfig
 from ner_service.errors import ArtifactError
 from ner_service.inference import decoder as decoder_module
-from ner_service.inference.decoder import Decoded, Decoder
+from ner_service.inference import lattices as lattices_module
+from ner_service.inference.decoder import Decoded, Decoder, Summed
+from ner_service.inference.lattices import SegmentSums, ends_of
 from ner_service.tags import Span, spans_from_tags
 from tests.reference import is_well_formed
 from tests.strategies import LABELS, CRFCase, crf_cases, seeds
@@ -105,11 +107,34 @@ def test_batches_of_one_segment_give_the_same_answers(case):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoder_module, "_FEW", 0)
         together, _ = decode(case)
-        patch.setattr(decoder_module, "_SLOTS_A_BATCH", 1)
+        patch.setattr(lattices_module, "_SLOTS_A_BATCH", 1)
         alone, _ = decode(case)
     np.testing.assert_array_equal(alone.tag_ids, together.tag_ids)
     assert alone.spans == together.spans
     np.testing.assert_allclose(alone.scores, together.scores, atol=1e-9)
+
+
+@given(crf_cases(), seeds)
+@settings(max_examples=50)
+def test_sums_that_are_known_are_taken_for_segments_that_did_not_change(case, seed):
+    random = np.random.default_rng(seed)
+    decoder = Decoder(artifact_of(case))
+    stops = np.cumsum([len(emissions) for emissions in case.emissions]).tolist()
+    segments = list(zip([0, *stops], stops, strict=False))
+    before = np.concatenate(case.emissions).astype(np.float32)
+    boundaries = np.concatenate(case.boundaries)
+    changed = np.flatnonzero((random.random(len(before)) < 0.2) & ~boundaries)
+    after = before.copy()
+    after[changed] += random.normal(size=after[changed].shape)
+    tempered = before / np.float32(case.crf.temperature)
+    decoder.force_boundaries(tempered, boundaries)
+    summed = Summed(SegmentSums.over(tempered, *ends_of(segments), decoder.weights), changed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoder_module, "_FEW", 0)
+        anew = decoder.decode(after.copy(), segments, boundaries)
+        known = decoder.decode(after.copy(), segments, boundaries, summed)
+    assert known.spans == anew.spans
+    np.testing.assert_allclose(known.scores, anew.scores, rtol=0, atol=1e-12)
 
 
 def outside_decoder() -> Decoder:
