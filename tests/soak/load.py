@@ -63,6 +63,7 @@ class LoadRun:
         refused: likewise of 429.
         memory: own bytes of the server, every second under load.
         memory_change: the last fifth of them against the second, as a ratio less one.
+        recovery: requests answered in each second that was counted behind the last one sent.
         recovered_after: from the last request sent until the capacity was there again.
     """
 
@@ -78,6 +79,7 @@ class LoadRun:
     refused: list[float] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
     memory_change: float = 0.0
+    recovery: list[int] = field(default_factory=list)
     recovered_after: float | None = None
     outcomes: dict[str, int] = field(default_factory=dict)
     log: int = 0
@@ -208,7 +210,7 @@ async def _run(server: Server, cases: Sequence[Case], run: LoadRun) -> None:
         run.rate = min(OVERLOAD * run.capacity, LARGEST_RATE)
         waiting = await _open_loop(server, connections, cases, run, times)
         # What was accepted meanwhile still waits in front of what comes now.
-        run.recovered_after = await _recovery(connections, cases, run.capacity)
+        run.recovered_after = await _recovery(connections, cases, run)
         await asyncio.gather(*waiting)
     finally:
         connections.close()
@@ -216,14 +218,13 @@ async def _run(server: Server, cases: Sequence[Case], run: LoadRun) -> None:
     run.memory_change = _change(run.memory)
 
 
-async def _recovery(
-    connections: Connections, cases: Sequence[Case], capacity: float
-) -> float | None:
+async def _recovery(connections: Connections, cases: Sequence[Case], run: LoadRun) -> float | None:
     """Seconds from now until the second in which the capacity is there again."""
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < 6 * RECOVERY_SECONDS:
         (count,) = await _closed_loop(connections, cases, 1.0)
-        if count >= RECOVERED * capacity:
+        run.recovery.append(count)
+        if count >= RECOVERED * run.capacity:
             return round(passed, 2)
     return None
 
