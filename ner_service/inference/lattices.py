@@ -93,11 +93,13 @@ class SegmentSums:
         """The likeliest tag of each of S slots, and its probability, (S,)."""
         tags, probabilities = np.zeros(slot_count, dtype=np.int64), np.zeros(slot_count)
         for batch, lattice in zip(self.batches, self.lattices, strict=True):
-            found, real = marginals(lattice), batch.real
-            best = found.argmax(axis=2)
+            sums = lattice.alpha * lattice.beta
+            best = sums.argmax(axis=2)
+            certainty = np.take_along_axis(sums, best[:, :, None], 2)[:, :, 0] / lattice.total
+            real = batch.real
             slots = batch.grid[real]
             tags[slots] = best[real]
-            probabilities[slots] = np.take_along_axis(found, best[:, :, None], 2)[:, :, 0][real]
+            probabilities[slots] = certainty[real]
         return tags, probabilities
 
     def marginals(self, slots: Ints) -> NDArray[np.float64]:

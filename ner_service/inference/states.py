@@ -63,8 +63,9 @@ def compute_states(
         states, output = backend.encode_states(matrix[row_ids[slots]], lengths)
         if emissions is None:
             emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)
-        emissions[slots[kept]] = output[kept]
-        places[slots[kept]] = end + np.flatnonzero(kept)
+        own = slots[kept]
+        emissions[own] = output[kept]
+        places[own] = end + np.flatnonzero(kept)
         outputs.append(states.reshape(-1, states.shape[2]))
         firsts.append(end)
         end += slots.size

@@ -151,7 +151,7 @@ class Electorate:
             voting: what votes weigh.
         """
         rows, columns = np.nonzero(entries >= 0)
-        reach = self._reach(unit(states), kinds, rows, entries[rows, columns], voting)
+        reach = self._reach(states, kinds, rows, entries[rows, columns], voting)
         heard: NDArray[np.bool_] = (
             np.bincount(rows, weights=reach, minlength=len(states)) > voting.audible
         )
@@ -163,7 +163,7 @@ class Electorate:
         """What votes may weigh, (V,): states are compared by projections, a quarter as long.
 
         Args:
-            queries: (N, H), of length 1.
+            queries: (N, H), of any length.
             kinds: (N,) of their forms.
             rows: (V,) the query of each vote.
             entries: (V,) who votes.

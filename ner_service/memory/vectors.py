@@ -73,7 +73,7 @@ class VectorIndex:
             self._graph.remove(numbers)
 
     def projected(self, vectors: Floats) -> Floats:
-        """Unit vectors (N, width) as vectors of length 1 in fewer dimensions."""
+        """Vectors (N, width) of any length as vectors of length 1 in fewer dimensions."""
         result: Floats = vectors @ self._projection
         result /= np.maximum(np.linalg.norm(result, axis=1, keepdims=True), np.float32(1e-12))
         return result

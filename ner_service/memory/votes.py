@@ -53,7 +53,7 @@ class Voting:
     agreeing: float = 0.9
     audible: float = 0.05
     least: float = 0.001
-    uncertain: float = 0.4
+    uncertain: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
