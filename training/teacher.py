@@ -19,19 +19,17 @@ from ner_service.inference.consistency import Consistency
 from ner_service.inference.decoder import Decoder
 from ner_service.inference.decoding import (
     DecodingWeights,
-    forward_backward,
     marginals,
     transition_counts,
 )
-from ner_service.inference.emissions import batches_by_length, compute_emissions, slot_grid
+from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
+from ner_service.inference.lattices import ends_of, summed_batches
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.text.tokenizer import tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Window, lay_out, sentence_starts
 from training.data import BOUNDARY_TYPE, SoftTags, TrainingWindow, WordTypes
-
-_SLOTS_A_BATCH = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +105,10 @@ class Teacher:
         is_boundary = np.concatenate(slots) == BOUNDARY_SLOT
         emissions, forms = self._emissions(words, is_boundary, windows)
         self._consistency.share(emissions, forms, begins, segments)
-        starts = np.array([start for start, _ in segments])
-        lengths = np.array([stop for _, stop in segments]) - starts
-        for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
-            grid = slot_grid(starts[chosen], lengths[chosen])
-            lattice = forward_backward(emissions[grid], lengths[chosen], self._weights)
+        for batch, lattice in summed_batches(emissions, *ends_of(segments), self._weights):
             believed = marginals(lattice).astype(np.float16)
             moves = transition_counts(lattice).astype(np.float32)
-            for row, index in enumerate(chosen):
+            for row, index in enumerate(batch.chosen):
                 start, stop = segments[index]
                 soft = SoftTags(believed[: stop - start, row].copy(), moves[row])
                 yield LabelledWindow(words[start:stop], soft)

@@ -1,7 +1,8 @@
 """Segments of emissions to spans with their exact probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,18 @@ from ner_service.errors import ArtifactError
 from ner_service.inference.decoding import (
     FORBIDDEN,
     DecodingWeights,
+    Lattice,
     span_probabilities,
     viterbi,
 )
-from ner_service.inference.lattices import SegmentSums, ends_of, segment_batches
+from ner_service.inference.lattices import (
+    SegmentBatch,
+    SegmentSums,
+    ends_of,
+    owners_of,
+    segment_batches,
+    summed_batches,
+)
 from ner_service.inference.single import LONGEST, SingleDecoder
 from ner_service.tags import Span, legal_transitions, split_tag
 
@@ -51,6 +60,26 @@ class Summed:
 
     sums: SegmentSums
     changed: Ints
+
+
+class _Spans(NamedTuple):
+    """The N spans of the best paths.
+
+    Attributes:
+        firsts: (N,) first slot of each, rising.
+        ends: (N,) the slot behind its last.
+        begins: (N,) where its sentence begins: at the boundary before it or the segment's start.
+        behinds: (N,) behind its sentence: behind the boundary that ends it, or the segment's end.
+    """
+
+    firsts: Ints
+    ends: Ints
+    begins: Ints
+    behinds: Ints
+
+    def where(self, chosen: NDArray[np.bool_]) -> "_Spans":
+        """Some of them."""
+        return _Spans(*(column[chosen] for column in self))
 
 
 class Decoder:
@@ -107,24 +136,19 @@ class Decoder:
         for batch in segment_batches(starts, stops):
             paths = viterbi(emissions[batch.grid], batch.lengths, self.weights)
             tag_ids[batch.grid[batch.real]] = paths[batch.real]
-        firsts, ends = self._spans(tag_ids, stops)
-        begins = _last_at(np.union1d(starts, np.flatnonzero(boundaries)), firsts)
-        behinds = _first_at(np.union1d(stops, np.flatnonzero(boundaries) + 1), ends)
+        spans = self._spans(tag_ids, starts, stops, np.flatnonzero(boundaries))
         if summed is None:
-            scores = self._scores(emissions, tag_ids, firsts, ends, begins, behinds)
+            scores = self._scores(emissions, tag_ids, spans)
         else:
-            votes = np.searchsorted(summed.changed, behinds) - np.searchsorted(
-                summed.changed, begins
-            )
-            anew = votes > 0
-            scores = np.empty(len(firsts))
-            scores[anew] = self._scores(
-                emissions, tag_ids, firsts[anew], ends[anew], begins[anew], behinds[anew]
-            )
-            scores[~anew] = self._scored(summed.sums, tag_ids, firsts[~anew], ends[~anew])
-        labels = [self._labels[tag] for tag in tag_ids[firsts].tolist()]
-        spans = [Span(*span) for span in zip(firsts.tolist(), ends.tolist(), labels, strict=True)]
-        return Decoded(tag_ids, spans, scores.tolist())
+            until = np.searchsorted(summed.changed, spans.behinds)
+            anew = until > np.searchsorted(summed.changed, spans.begins)
+            known, sums = spans.where(~anew), summed.sums
+            scores = np.empty(len(anew))
+            scores[anew] = self._scores(emissions, tag_ids, spans.where(anew))
+            scores[~anew] = self._scored(known, tag_ids, sums.starts, sums.batches)
+        columns = spans.firsts.tolist(), spans.ends.tolist(), tag_ids[spans.firsts].tolist()
+        named = [Span(a, b, self._labels[tag]) for a, b, tag in zip(*columns, strict=True)]
+        return Decoded(tag_ids, named, scores.tolist())
 
     def _one_by_one(
         self, emissions: NDArray[np.float32], segments: Sequence[tuple[int, int]]
@@ -140,48 +164,46 @@ class Decoder:
                 scores.append(score)
         return Decoded(np.array(tag_ids, dtype=np.int64), spans, scores)
 
-    def _spans(self, tag_ids: Ints, stops: Ints) -> tuple[Ints, Ints]:
-        """First slot of each span of the paths and the slot behind its last."""
+    def _spans(self, tag_ids: Ints, starts: Ints, stops: Ints, boundaries: Ints) -> _Spans:
         firsts = np.flatnonzero(self._opens[tag_ids])
         # A span runs to the next move that closes it, or to the segment's end.
         closes = np.ones(len(tag_ids), dtype=bool)
         closes[:-1] = self._closing[tag_ids[:-1], tag_ids[1:]]
         closes[stops - 1] = True
-        return firsts, _first_at(np.flatnonzero(closes), firsts) + 1
+        ends = _first_at(np.flatnonzero(closes), firsts) + 1
+        begins = _last_at(np.union1d(starts, boundaries), firsts)
+        behinds = _first_at(np.union1d(stops, boundaries + 1), ends)
+        return _Spans(firsts, ends, begins, behinds)
 
     def _scores(
-        self,
-        emissions: NDArray[np.float32],
-        tag_ids: Ints,
-        firsts: Ints,
-        ends: Ints,
-        begins: Ints,
-        behinds: Ints,
+        self, emissions: NDArray[np.float32], tag_ids: Ints, spans: _Spans
     ) -> NDArray[np.float64]:
-        """Probabilities of spans, of which each stands between `begins` and `behinds`.
+        """Probabilities of spans, each by the sums of its sentence alone.
 
-        That is its sentence, from the boundary before it to the one behind it or to the segment's
-        ends: where O is forced, what is summed on one side does not depend on the other.
+        Where O is forced, what is summed on one side does not depend on the other.
         """
-        starts, places = np.unique(begins, return_index=True)
-        sums = SegmentSums.over(emissions, starts, behinds[places], self.weights)
-        return self._scored(sums, tag_ids, firsts, ends)
+        starts, places = np.unique(spans.begins, return_index=True)
+        batches = summed_batches(emissions, starts, spans.behinds[places], self.weights)
+        return self._scored(spans, tag_ids, starts, batches)
 
     def _scored(
-        self, sums: SegmentSums, tag_ids: Ints, firsts: Ints, ends: Ints
+        self,
+        spans: _Spans,
+        tag_ids: Ints,
+        starts: Ints,
+        batches: Iterable[tuple[SegmentBatch, Lattice]],
     ) -> NDArray[np.float64]:
-        """Probabilities of spans by the sums of the segments that they stand in."""
-        scores = np.empty(len(firsts))
-        owners = sums.owners(firsts)
-        for index, (batch, lattice) in enumerate(zip(sums.batches, sums.lattices, strict=True)):
-            own = np.flatnonzero(sums.batch_of[owners] == index)
-            rows, starts = sums.row_of[owners[own]], sums.starts[owners[own]]
-            known = len(lattice.ends)
+        """Probabilities of spans by the sums of the ranges of slots, from `starts`, they are in."""
+        scores = np.empty(len(spans.firsts))
+        owners = owners_of(spans.firsts, starts)
+        for batch, lattice in batches:
+            own, rows = batch.rows_of(owners)
+            offsets, known = batch.starts[rows], len(lattice.ends)
             scores[own] = span_probabilities(
                 lattice,
                 rows,
-                firsts[own] - starts,
-                ends[own] - starts,
+                spans.firsts[own] - offsets,
+                spans.ends[own] - offsets,
                 tag_ids[batch.grid],
                 self._closing[:known, :known],
             )

@@ -35,6 +35,14 @@ class SegmentBatch:
         """(T, B) False behind a segment's end."""
         return np.arange(len(self.grid))[:, None] < self.lengths
 
+    def rows_of(self, segments: Ints) -> tuple[Ints, Ints]:
+        """Which of M segments are in this batch, and in which row each of those is."""
+        order = np.argsort(self.chosen)
+        rising = self.chosen[order]
+        places = np.minimum(np.searchsorted(rising, segments), len(rising) - 1)
+        own = np.flatnonzero(rising[places] == segments)
+        return own, order[places[own]]
+
 
 def segment_batches(starts: Ints, stops: Ints) -> Iterator[SegmentBatch]:
     """Segments of like length together."""
@@ -44,55 +52,44 @@ def segment_batches(starts: Ints, stops: Ints) -> Iterator[SegmentBatch]:
         yield SegmentBatch(chosen, starts[chosen], lengths[chosen], grid)
 
 
+def summed_batches(
+    emissions: NDArray[np.float32], starts: Ints, stops: Ints, weights: DecodingWeights
+) -> Iterator[tuple[SegmentBatch, Lattice]]:
+    """Sum over the paths of half-open ranges of slots, each on its own; a batch after the other.
+
+    Args:
+        emissions: (S, K).
+        starts: (N,).
+        stops: (N,).
+        weights: the CRF's; tempered, if probabilities should be.
+    """
+    for batch in segment_batches(starts, stops):
+        yield batch, forward_backward(emissions[batch.grid], batch.lengths, weights)
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentSums:
-    """The lattices of N segments.
+    """The lattices of N segments, kept for who asks again.
 
     Attributes:
         starts: (N,) rising, the first slot of each segment.
-        batches: how they were taken together.
-        lattices: of each batch.
-        batch_of: (N,) the batch of each segment ...
-        row_of: (N,) ... and its row there.
+        batches: those of `summed_batches`.
     """
 
     starts: Ints
-    batches: tuple[SegmentBatch, ...]
-    lattices: tuple[Lattice, ...]
-    batch_of: Ints
-    row_of: Ints
+    batches: tuple[tuple[SegmentBatch, Lattice], ...]
 
     @classmethod
     def over(
         cls, emissions: NDArray[np.float32], starts: Ints, stops: Ints, weights: DecodingWeights
     ) -> "SegmentSums":
-        """Sum over the paths of half-open ranges of slots, each on its own.
-
-        Args:
-            emissions: (S, K).
-            starts: (N,) rising.
-            stops: (N,).
-            weights: the CRF's; tempered, if probabilities should be.
-        """
-        batches = tuple(segment_batches(starts, stops))
-        lattices = tuple(
-            forward_backward(emissions[batch.grid], batch.lengths, weights) for batch in batches
-        )
-        batch_of, row_of = np.zeros_like(starts), np.zeros_like(starts)
-        for index, batch in enumerate(batches):
-            batch_of[batch.chosen] = index
-            row_of[batch.chosen] = np.arange(len(batch.chosen))
-        return cls(starts, batches, lattices, batch_of, row_of)
-
-    def owners(self, slots: Ints) -> Ints:
-        """The segment of each slot."""
-        found: Ints = np.searchsorted(self.starts, slots, side="right") - 1
-        return found
+        """Sum and keep; arguments as in `summed_batches`, starts rising."""
+        return cls(starts, tuple(summed_batches(emissions, starts, stops, weights)))
 
     def likeliest(self, slot_count: int) -> tuple[Ints, NDArray[np.float64]]:
         """The likeliest tag of each of S slots, and its probability, (S,)."""
         tags, probabilities = np.zeros(slot_count, dtype=np.int64), np.zeros(slot_count)
-        for batch, lattice in zip(self.batches, self.lattices, strict=True):
+        for batch, lattice in self.batches:
             sums = lattice.alpha * lattice.beta
             best = sums.argmax(axis=2)
             certainty = np.take_along_axis(sums, best[:, :, None], 2)[:, :, 0] / lattice.total
@@ -103,15 +100,14 @@ class SegmentSums:
         return tags, probabilities
 
     def marginals(self, slots: Ints) -> NDArray[np.float64]:
-        """Probability of each tag at N slots, (N, K)."""
-        owners = self.owners(slots)
-        steps, rows, batch_of = slots - self.starts[owners], self.row_of[owners], self.batch_of
-        found = np.zeros((len(slots), self.lattices[0].alpha.shape[2] if self.lattices else 0))
-        for index, lattice in enumerate(self.lattices):
-            own = np.flatnonzero(batch_of[owners] == index)
-            step, row = steps[own], rows[own]
-            sums = lattice.alpha[step, row] * lattice.beta[step, row]
-            found[own] = sums / lattice.total[row, None]
+        """Probability of each tag at N slots, (N, K); there is at least one segment."""
+        owners = owners_of(slots, self.starts)
+        found = np.zeros((len(slots), len(self.batches[0][1].ends)))
+        for batch, lattice in self.batches:
+            own, rows = batch.rows_of(owners)
+            steps = slots[own] - batch.starts[rows]
+            sums = lattice.alpha[steps, rows] * lattice.beta[steps, rows]
+            found[own] = sums / lattice.total[rows, None]
         return found
 
 
@@ -122,10 +118,14 @@ def segment_marginals(
 ) -> NDArray[np.float64]:
     """Probability of each tag at each slot, (S, K), each segment on its own."""
     found = np.zeros(emissions.shape)
-    starts, stops = ends_of(segments)
-    for batch in segment_batches(starts, stops):
-        lattice = forward_backward(emissions[batch.grid], batch.lengths, weights)
+    for batch, lattice in summed_batches(emissions, *ends_of(segments), weights):
         found[batch.grid[batch.real]] = marginals(lattice)[batch.real]
+    return found
+
+
+def owners_of(slots: Ints, starts: Ints) -> Ints:
+    """The segment of each slot, by the rising first slots of segments."""
+    found: Ints = np.searchsorted(starts, slots, side="right") - 1
     return found
 
 

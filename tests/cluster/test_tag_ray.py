@@ -92,8 +92,10 @@ def test_a_node_killed_in_mid_run_costs_no_record(inputs: Path, tiny_model: Path
         if killed is None and len(found) >= 3:
             busy = {actor["Address"]["NodeID"] for actor in actors().values()
                     if actor["State"] == "ALIVE"}  # fmt: skip
-            killed = next(node for node in cluster.worker_nodes if node.node_id in busy)
-            cluster.remove_node(killed, allow_graceful=False)
+            # An actor may be starting anew just now: then at one of the next shards.
+            killed = next((node for node in cluster.worker_nodes if node.node_id in busy), None)
+            if killed is not None:
+                cluster.remove_node(killed, allow_graceful=False)
     assert killed is not None
     assert len(found) > 10
     assert found == expected

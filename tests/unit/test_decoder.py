@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,6 +147,20 @@ def outside_decoder() -> Decoder:
         "crf.end_transitions": np.zeros(count, dtype=np.float32),
     }
     return Decoder(SimpleNamespace(config=config, weights=weights, path=Path("model")))
+
+
+def test_the_sums_of_a_batch_are_let_go_before_the_next():
+    segments = [(start, start + 50) for start in range(0, 200_000, 50)]
+    emissions = np.zeros((200_000, 9), dtype=np.float32)
+    emissions[:, 0] = 5.0
+    emissions[::50, 1:] = 9.0  # a span in each, so that all are summed
+    whole = 3 * emissions.size * np.dtype(np.float64).itemsize  # forwards, backwards, emitted
+    tracemalloc.start()
+    decoded = outside_decoder().decode(emissions, segments, np.zeros(200_000, dtype=bool))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(decoded.spans) == len(segments)
+    assert peak < whole / 2
 
 
 def test_no_segments_have_no_spans():
