@@ -6,10 +6,12 @@ that a slow server is not spared. Only to 127.0.0.1, for a given time, and no mo
 
 import asyncio
 import json
+import multiprocessing
 import random
 import statistics
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 from ner_service.tagger import Document, Tagger
@@ -18,8 +20,10 @@ from tests.soak.hostile import request
 from tests.soak.observe import failures_in, memory_of, outcomes_of
 
 MODEL = "conll2003"
+CASES = 200
 OVERLOAD = 2.0
 DEADLINE = 10.0
+SETTINGS = {"threads": 1, "deadline_seconds": DEADLINE, "model": MODEL}
 CLIENTS = 16  # of the measurement of capacity
 MEASURE_SECONDS = 8.0
 RECOVERY_SECONDS = 5.0
@@ -63,13 +67,16 @@ class LoadRun:
         refused: likewise of 429.
         memory: own bytes of the server, every second under load.
         memory_change: the last fifth of them against the second, as a ratio less one.
+        capacity_afterwards: that of a new server and a new client, when all is over: a machine that
+            has others to serve as well may have become slower meanwhile.
         recovery: requests answered in each second that was counted behind the last one sent.
-        recovered_after: from the last request sent until the capacity was there again.
+        recovery_begins: when those seconds began, from the last request sent.
     """
 
     seconds: float
     documents_a_request: float = 0.0
     capacity: float = 0.0
+    capacity_afterwards: float = 0.0
     rate: float = 0.0
     sent_rate: float = 0.0
     deadline: float = DEADLINE
@@ -80,13 +87,23 @@ class LoadRun:
     memory: list[int] = field(default_factory=list)
     memory_change: float = 0.0
     recovery: list[int] = field(default_factory=list)
-    recovered_after: float | None = None
+    recovery_begins: list[float] = field(default_factory=list)
     outcomes: dict[str, int] = field(default_factory=dict)
     log: int = 0
 
     def figures(self) -> dict:
         """Everything, without the series of memory."""
-        return {**asdict(self), "memory": [min(self.memory), max(self.memory)]}
+        memory = [min(self.memory), max(self.memory)]
+        return {**asdict(self), "memory": memory, "recovered_after": self.recovered_after}
+
+    @property
+    def recovered_after(self) -> float | None:
+        """From the last request sent until a second in which the capacity was there again."""
+        expected = RECOVERED * min(self.capacity, self.capacity_afterwards)
+        for begin, count in zip(self.recovery_begins, self.recovery, strict=True):
+            if count >= expected:
+                return begin
+        return None
 
     @property
     def faults(self) -> list[str]:
@@ -111,15 +128,23 @@ class LoadRun:
 
 def load(seconds: float, *, seed: int = 1) -> LoadRun:
     """Put a server of its own under load for so long."""
-    cases = make_cases(seed, count=200)
-    settings = {"threads": 1, "deadline_seconds": DEADLINE, "model": MODEL}
-    with running(*REAL, **settings) as server:
+    cases = make_cases(seed, count=CASES)
+    with running(*REAL, **SETTINGS) as server:
         run = LoadRun(seconds)
         run.documents_a_request = statistics.fmean(len(case.documents) for case in cases)
         asyncio.run(_run(server, cases, run))
         run.outcomes = outcomes_of(server)
         run.log = len(failures_in(server))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as another:
+        run.capacity_afterwards = another.submit(fresh_capacity, seed).result()
     return run
+
+
+def fresh_capacity(seed: int) -> float:
+    """The capacity of a server that has just been started."""
+    cases = make_cases(seed, count=CASES)
+    with running(*REAL, **SETTINGS) as server:
+        return asyncio.run(_measured(server, cases))
 
 
 def make_cases(seed: int, count: int) -> list[Case]:
@@ -200,17 +225,28 @@ class Connections:
             writer.close()
 
 
+async def _measured(server: Server, cases: Sequence[Case]) -> float:
+    connections = Connections(server.port)
+    try:
+        return await _capacity(connections, cases)
+    finally:
+        connections.close()
+
+
+async def _capacity(connections: Connections, cases: Sequence[Case]) -> float:
+    await _closed_loop(connections, cases, MEASURE_SECONDS / 2)  # warm up
+    return statistics.fmean(await _closed_loop(connections, cases, MEASURE_SECONDS))
+
+
 async def _run(server: Server, cases: Sequence[Case], run: LoadRun) -> None:
     connections = Connections(server.port)
     times: dict[int, list[float]] = {200: [], 429: []}
     try:
-        await _closed_loop(connections, cases, MEASURE_SECONDS / 2)  # warm up
-        counts = await _closed_loop(connections, cases, MEASURE_SECONDS)
-        run.capacity = sum(counts) / len(counts)
+        run.capacity = await _capacity(connections, cases)
         run.rate = min(OVERLOAD * run.capacity, LARGEST_RATE)
         waiting = await _open_loop(server, connections, cases, run, times)
         # What was accepted meanwhile still waits in front of what comes now.
-        run.recovered_after = await _recovery(connections, cases, run)
+        await _recover(connections, cases, run)
         await asyncio.gather(*waiting)
     finally:
         connections.close()
@@ -218,15 +254,15 @@ async def _run(server: Server, cases: Sequence[Case], run: LoadRun) -> None:
     run.memory_change = _change(run.memory)
 
 
-async def _recovery(connections: Connections, cases: Sequence[Case], run: LoadRun) -> float | None:
-    """Seconds from now until the second in which the capacity is there again."""
+async def _recover(connections: Connections, cases: Sequence[Case], run: LoadRun) -> None:
+    """Count what is answered, second by second, until the capacity is there again."""
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < 6 * RECOVERY_SECONDS:
         (count,) = await _closed_loop(connections, cases, 1.0)
+        run.recovery_begins.append(round(passed, 2))
         run.recovery.append(count)
         if count >= RECOVERED * run.capacity:
-            return round(passed, 2)
-    return None
+            return
 
 
 async def _closed_loop(

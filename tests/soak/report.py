@@ -90,7 +90,8 @@ not earlier ones were answered.
 - Refused requests were told so in {refused}.
 - The server's own memory was between {low} and {high} MiB; the end differs from the beginning by
   {figures["memory_change"]:+.1%}.
-- After the last request the capacity was {back}.
+- After the last request the capacity was {back}; a new server answered
+  {figures["capacity_afterwards"]:.0f} requests a second then.
 - Failures in the log: {figures["log"]}.{_verdict(figures["faults"])}"""
 
 
