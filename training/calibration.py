@@ -7,6 +7,10 @@ the negative log-likelihood of the true class. A CRF's counterpart would be that
 path; but the probability that is given to users is that of a predicted entity, so what is minimised
 here is the log loss of just that: of "this entity is right" under its score. It is a proper scoring
 rule of the same kind, and not swamped by the many easy tokens outside of entities.
+
+A development set is of the days of the training set, and two thirds of its entities were met there;
+of those the model is right more often than it says, of the others less. In texts to come more names
+are new. So entities that training had and those that it had not weigh half each.
 """
 
 import logging
@@ -35,6 +39,8 @@ from training.usage import OneLineParser, run_command
 
 logger = logging.getLogger(__name__)
 
+Floats = NDArray[np.float64]
+
 LOWEST, HIGHEST = 0.1, 10.0
 _ROUNDS = 24
 _DIGITS = 4
@@ -50,7 +56,8 @@ class Calibration:
         temperature: the best one.
         before: reliability at temperature 1.
         after: at the best one.
-        loss_before: mean log loss of "this entity is right".
+        loss_before: log loss of "this entity is right", what was met in training and what was not
+            weighing half each.
         loss_after: likewise.
     """
 
@@ -70,10 +77,11 @@ def fit(development: Development, *, weight: float | None = None) -> Calibration
     """
     emissions = development.emissions.shared(weight)
 
-    def judged(temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def judged(temperature: float) -> tuple[Floats, NDArray[np.bool_], Floats]:
         decoded = emissions.decode(temperature)
         right = np.array([span in development.gold for span in decoded.spans], dtype=bool)
-        return np.array(decoded.scores, dtype=np.float64), right
+        weights = half_each(development.are_seen(decoded.spans))
+        return np.array(decoded.scores, dtype=np.float64), right, weights
 
     if not len(judged(1.0)[0]):
         logger.warning("nothing was predicted, the temperature stays 1")
@@ -86,19 +94,33 @@ def fit(development: Development, *, weight: float | None = None) -> Calibration
     before, after = judged(1.0), judged(best)
     return Calibration(
         best,
-        measure_reliability(*before),
-        measure_reliability(*after),
+        measure_reliability(*before[:2]),
+        measure_reliability(*after[:2]),
         log_loss(*before),
         log_loss(*after),
     )
 
 
-def log_loss(scores: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Mean negative log-likelihood of being right under the scores; 0 for none."""
+def half_each(seen: NDArray[np.bool_]) -> Floats:
+    """Weights, (N,), under which two kinds of things count half each, where there are both."""
+    share = seen.mean() if len(seen) else 0.0
+    if share in (0.0, 1.0):
+        return np.ones(len(seen))
+    return np.where(seen, 0.5 / share, 0.5 / (1.0 - share))
+
+
+def log_loss(scores: Floats, correct: NDArray[np.bool_], weights: Floats | None = None) -> float:
+    """Mean negative log-likelihood of being right under the scores; 0 for none.
+
+    Args:
+        scores: (N,) probabilities.
+        correct: (N,) what came true.
+        weights: (N,) of each in the mean, the same if None.
+    """
     if not len(scores):
         return 0.0
     sure = np.clip(np.where(correct, scores, 1.0 - scores), _CLOSEST, None)
-    return float(-np.log(sure).mean())
+    return float(np.average(-np.log(sure), weights=weights))
 
 
 def minimise(

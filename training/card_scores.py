@@ -132,11 +132,12 @@ def calibration_section(metrics: Metrics) -> str:
         fit = metrics["calibration"]
         parts.append(
             "A score is the exact probability of its entity under the CRF. One temperature, "
-            f"{fit['temperature']}, was fitted on the development set (Guo et al. 2017): the "
-            f"expected calibration error there went from {fit['before']['ece']:.4f} to "
-            f"{fit['after']['ece']:.4f}, the log loss from {fit['before']['log_loss']:.4f} to "
-            f"{fit['after']['log_loss']:.4f} ({len(fit['after']['bins'])} bins of equal width over "
-            "the predicted entities)."
+            f"{fit['temperature']}, was fitted on the development set (Guo et al. 2017), where "
+            "entities that training had and those it had not weigh half each: the log loss went "
+            f"from {fit['before']['log_loss']:.4f} to {fit['after']['log_loss']:.4f}, and the "
+            f"expected calibration error there, all weighing the same, from "
+            f"{fit['before']['ece']:.4f} to {fit['after']['ece']:.4f} "
+            f"({len(fit['after']['bins'])} bins of equal width over the predicted entities)."
         )
     rows = [
         [each["title"], *(f"{c[n]['ece']:.4f}" if n in c else "" for n in CONDITION_NAMES)]

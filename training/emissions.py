@@ -21,6 +21,7 @@ from ner_service.tags import Span, spans_from_tags
 from ner_service.text.windows import BOUNDARY_SLOT
 from training.cases import make_cases, prepared
 from training.corpus import Corpus, iter_documents
+from training.seen import entity_keys, load_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,21 @@ class Development:
     Attributes:
         emissions: of all its documents, words not sharing their labels.
         gold: the entities, as spans of slots.
+        words: (S,) the word at each slot, empty between sentences.
+        keys: of the entities that the model met in training, None where it does not tell.
     """
 
     emissions: CorpusEmissions
     gold: frozenset[Span]
+    words: tuple[str, ...]
+    keys: NDArray[np.uint64] | None
+
+    def are_seen(self, spans: Sequence[Span]) -> NDArray[np.bool_]:
+        """Of which spans the model met the surface as an entity in training, (N,)."""
+        if self.keys is None:
+            return np.zeros(len(spans), dtype=bool)
+        surfaces = ["".join(self.words[span.start_token : span.end_token]) for span in spans]
+        return np.isin(entity_keys(surfaces), self.keys)
 
 
 def read_development(path: Path, corpus: Corpus, *, threads: int | None = None) -> Development:
@@ -143,12 +155,15 @@ def read_development(path: Path, corpus: Corpus, *, threads: int | None = None) 
         artifact, backend, [prepared(tagger, case, "gold") for case in cases]
     )
     slots = emissions.token_slots
+    words = [""] * len(emissions.emissions)
     gold = set()
     first = 0
     for document in documents:
         for sentence in document:
+            for token, word in enumerate(sentence.tokens, first):
+                words[slots[token]] = word
             for span in spans_from_tags(sentence.tags, corpus.scheme):
                 start, end = first + span.start_token, first + span.end_token
                 gold.add(Span(int(slots[start]), int(slots[end - 1]) + 1, span.label))
             first += len(sentence)
-    return Development(emissions, frozenset(gold))
+    return Development(emissions, frozenset(gold), tuple(words), load_keys(artifact.path))

@@ -66,6 +66,9 @@ def report_training(
         threads: of the network.
     """
     validation = replace(corpus, splits=DatasetDict(validation=corpus.splits["validation"]))
+    keys = training_keys(iter_documents(corpus.splits["train"]), corpus.scheme)
+    save_keys(path, keys)
+    write_manifest(path)
     _, found = calibrate(path, validation, threads=threads)
     logger.info(
         "temperature %.4f: expected calibration error %.4f -> %.4f",
@@ -73,9 +76,6 @@ def report_training(
         found.before.expected_error,
         found.after.expected_error,
     )
-    keys = training_keys(iter_documents(corpus.splits["train"]), corpus.scheme)
-    save_keys(path, keys)
-    write_manifest(path)
     development = EvaluationSet(
         key=DEVELOPMENT,
         title="development set",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_service.artifact import load_artifact
+from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.inference.consistency import Consistency
 from ner_service.tagger import Tagger
@@ -17,16 +18,18 @@ from training.calibration import (
     HIGHEST,
     LOWEST,
     fit,
+    half_each,
     log_loss,
     main,
     minimise,
     write_fitted,
 )
 from training.consistency import STEP, STEPS, fit_consistency
-from training.corpus import load_split
+from training.corpus import iter_documents, load_split
 from training.emissions import read_development
 from training.evaluation import evaluate
 from training.reliability import measure_reliability
+from training.seen import entity_keys, load_keys, save_keys, training_keys
 
 TEXT = "Ines Costa flew from Lisbon to Northwind Bank in Spain."
 
@@ -80,19 +83,29 @@ def test_search_finds_the_lowest_place(place):
 
 def test_fitted_temperature_lowers_the_loss_and_beats_its_neighbours(model):
     corpus = load_split(SAMPLE, split="validation")
-    found = fit(read_development(model, corpus, threads=1))
+    train = load_split(SAMPLE, split="train")
+    documents = iter_documents(train.splits["train"])
+    save_keys(model, training_keys(documents, train.scheme))
+    write_manifest(model)
+    development = read_development(model, corpus, threads=1)
+    assert 0 < development.are_seen(sorted(development.gold)).mean() < 1
+    found = fit(development)
     assert LOWEST <= found.temperature <= HIGHEST
     assert found.loss_after <= found.loss_before
 
     def loss_at(temperature):
         write_fitted(model, consistency=0.0, temperature=temperature)
         evaluation = evaluate(Tagger.load(model), corpus)
-        scores, correct = [], []
+        scores, correct, surfaces = [], [], []
         for case, entities in zip(evaluation.cases, evaluation.predicted, strict=True):
             gold = {(span.start, span.end, span.label) for span in case.gold}
             scores += [entity.score for entity in entities]
             correct += [(e.start, e.end, e.label) in gold for e in entities]
-        return log_loss(np.array(scores), np.array(correct))
+            surfaces += [case.text[e.start : e.end] for e in entities]
+        seen = np.isin(entity_keys(surfaces), load_keys(model))
+        scores, correct = np.array(scores), np.array(correct)
+        halves = [log_loss(scores[part], correct[part]) for part in (seen, ~seen) if part.any()]
+        return np.mean(halves)
 
     # The tagger itself, with the temperature written into it, says the same.
     assert loss_at(1.0) == pytest.approx(found.loss_before, abs=1e-4)
@@ -100,6 +113,24 @@ def test_fitted_temperature_lowers_the_loss_and_beats_its_neighbours(model):
     assert best == pytest.approx(found.loss_after, abs=1e-4)
     if LOWEST * 1.1 < found.temperature < HIGHEST / 1.1:
         assert best <= min(loss_at(found.temperature * f) for f in (0.9, 1.1)) + 1e-6
+
+
+@given(st.lists(st.booleans()))
+def test_two_kinds_weigh_half_each_and_one_kind_weighs_all(kinds):
+    seen = np.array(kinds, dtype=bool)
+    weights = half_each(seen)
+    assert weights.sum() == pytest.approx(len(kinds))
+    if seen.any() and not seen.all():
+        assert weights[seen].sum() == pytest.approx(weights[~seen].sum())
+        assert len(set(weights[seen])) == len(set(weights[~seen])) == 1
+
+
+def test_a_model_that_does_not_tell_what_it_met_counts_every_entity_alike(model):
+    assert load_keys(model) is None
+    development = read_development(model, load_split(SAMPLE, split="validation"), threads=1)
+    assert not development.are_seen(sorted(development.gold)).any()
+    found = fit(development)
+    assert found.loss_after <= found.loss_before
 
 
 def test_temperature_changes_scores_and_nothing_else(model):
