@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ner_service.entities import Entity, entities_from_spans
 from ner_service.inference.analysis import Analysis, Labelling, Wanted
 from ner_service.inference.decoding import DecodingWeights, Floats, forward_backward, marginals
-from ner_service.inference.emissions import batches_by_length, slot_grid
+from ner_service.inference.lattices import ends_of, segment_batches
 from ner_service.inference.nbest import k_best_combinations, k_best_paths, least_sure
 from ner_service.inference.readings import likely_spans, probabilities_of
 from ner_service.inference.span_tags import SpanTags
@@ -42,11 +42,6 @@ class DecodedDocument:
     emissions: NDArray[np.float64]
     tag_ids: Ints
     entities: tuple[Entity, ...]
-
-    def segment_columns(self) -> tuple[Ints, Ints]:
-        """First slot and length of every segment."""
-        columns = np.array(self.layout.segments, dtype=np.int64).reshape(-1, 2)
-        return columns[:, 0], columns[:, 1] - columns[:, 0]
 
     def placed(self, spans: Sequence[Span], scores: Sequence[float]) -> tuple[Entity, ...]:
         """Spans of slots as entities of the text."""
@@ -97,17 +92,15 @@ class Analyser:
         found: list[tuple[int, int, int, float]] = []
         slot_marginals = np.zeros(document.emissions.shape)
         log_partitions = np.zeros(len(document.layout.segments))
-        starts, lengths = document.segment_columns()
-        for batch in batches_by_length(lengths, _SLOTS_A_BATCH):
-            grid = slot_grid(starts[batch], lengths[batch])
-            lattice = forward_backward(document.emissions[grid], lengths[batch], self.weights)
-            log_partitions[batch] = lattice.log_partition
+        for batch in segment_batches(*ends_of(document.layout.segments), _SLOTS_A_BATCH):
+            lattice = forward_backward(document.emissions[batch.grid], batch.lengths, self.weights)
+            log_partitions[batch.chosen] = lattice.log_partition
             if wanted.marginals:
-                real = np.arange(len(grid))[:, None] < lengths[batch]
-                slot_marginals[grid[real]] = marginals(lattice)[real]
+                real = batch.real
+                slot_marginals[batch.grid[real]] = marginals(lattice)[real]
             if wanted.least is not None:
                 spans = likely_spans(lattice, self.span_tags, least=wanted.least)
-                first = starts[batch][spans.rows]
+                first = batch.starts[spans.rows]
                 columns = (first + spans.starts, first + spans.ends, spans.labels)
                 found += zip(
                     *(column.tolist() for column in (*columns, spans.probabilities)), strict=True
@@ -156,14 +149,13 @@ class Analyser:
         """
         paths: list[list[Ints]] = [[] for _ in segments]
         scores: list[list[float]] = [[] for _ in segments]
-        starts, lengths = (column[segments] for column in document.segment_columns())
-        for batch in batches_by_length(lengths, _SLOTS_A_BATCH):
-            grid = slot_grid(starts[batch], lengths[batch])
+        starts, stops = (column[segments] for column in ends_of(document.layout.segments))
+        for batch in segment_batches(starts, stops, _SLOTS_A_BATCH):
             found, found_scores = k_best_paths(
-                document.emissions[grid], lengths[batch], self.weights, k=count
+                document.emissions[batch.grid], batch.lengths, self.weights, k=count
             )
-            for row, place in enumerate(batch.tolist()):
-                length, start = lengths[place], starts[place]
+            columns = (batch.chosen.tolist(), batch.starts.tolist(), batch.lengths.tolist())
+            for row, (place, start, length) in enumerate(zip(*columns, strict=True)):
                 legal = np.isfinite(found_scores[row])
                 own = found[:length, row, legal].T  # (k, T)
                 decoded = (own == document.tag_ids[start : start + length]).all(axis=1)

@@ -44,10 +44,12 @@ class SegmentBatch:
         return own, order[places[own]]
 
 
-def segment_batches(starts: Ints, stops: Ints) -> Iterator[SegmentBatch]:
-    """Segments of like length together."""
+def segment_batches(
+    starts: Ints, stops: Ints, most_slots: int = _SLOTS_A_BATCH
+) -> Iterator[SegmentBatch]:
+    """Segments of like length together, of so many slots unless one alone has more."""
     lengths = stops - starts
-    for chosen in batches_by_length(lengths, _SLOTS_A_BATCH):
+    for chosen in batches_by_length(lengths, most_slots):
         grid = slot_grid(starts[chosen], lengths[chosen])
         yield SegmentBatch(chosen, starts[chosen], lengths[chosen], grid)
 
