@@ -147,14 +147,22 @@ def _training(metrics: Metrics) -> str:
         best = curve["dev_f1"][curve["best_epoch"] - 1]
         rows.insert(2, ["best epoch", f"{curve['best_epoch']}, development F1 {percent(best)}"])
         rows.insert(3, ["minutes", round(curve["seconds"] / 60)])
-    lines = ["## Training", table(["", ""], rows)]
+    lines = ["## Training"]
+    if "averaged" in metrics:
+        names = ", ".join(f"`{name}`" for name in metrics["averaged"])
+        lines.append(
+            f"The weights are the mean of those of {names}, which went on from one another "
+            "(Wortsman et al. 2022); what follows is told of the last of them."
+        )
+    lines.append(table(["", ""], rows))
     if curve and curve["dev_f1"]:
         lines.append(f"![Learning curve]({CURVE_PLOT})")
     config_file = training["config_file"]
     if config_file and training["texts"]:
+        mean = ", and `python -m training.average`" if "averaged" in metrics else ""
         lines.append(
             f"Again: `python -m training.self_train --config {config_file}`, with teachers that "
-            "label the texts; docs/training.md has the commands."
+            f"label the texts{mean}; docs/training.md has the commands."
         )
     elif config_file:
         lines.append(

@@ -29,7 +29,7 @@ def start_from(path: Path, module: TaggerModule, tables: Sequence[VectorTable]) 
         ConfigError: it is of another architecture, vocabulary or set of vectors.
     """
     artifact = load_artifact(path)
-    if _signature(module.config) != _signature(artifact.config):
+    if signature(module.config) != signature(artifact.config):
         raise ConfigError(f"start: expected a model of this configuration, got {path}")
     state = load_network(artifact).state_dict()
     fresh = module.network.state_dict()
@@ -57,7 +57,7 @@ def _same_rows(one: VectorTable, other: VectorTable) -> bool:
     return whole and bool((one.rows[places] == other.rows[others]).all())
 
 
-def _signature(config: ArtifactConfig) -> tuple[object, ...]:
-    """What has to be equal for weights to fit and to mean the same."""
+def signature(config: ArtifactConfig) -> tuple[object, ...]:
+    """What has to be equal for weights of two models to fit and to mean the same."""
     tables = tuple((table.name, table.width) for table in config.vector_tables)
     return config.network, config.tags, tables

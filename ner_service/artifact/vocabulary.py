@@ -161,11 +161,11 @@ class VectorTable:
         """Quantise vectors (R, D); word i has `vectors[rows[i]]`."""
         keys = word_keys(words)
         keys, first = np.unique(keys, return_index=True)
-        full = vectors.astype(np.float32)
-        scales = (np.abs(full).max(axis=1, initial=0.0) / 127.0).astype(np.float32)
-        divisor = np.where(scales > 0, scales, 1.0)[:, None]
-        values = np.rint(full / divisor).astype(np.int8)
-        return cls(keys, rows[first].astype(np.uint32), values, scales)
+        return cls(keys, rows[first].astype(np.uint32), *_quantised(vectors))
+
+    def holding(self, vectors: NDArray[np.floating]) -> "VectorTable":
+        """The same words with other vectors, (R, D)."""
+        return VectorTable(self.keys, self.rows, *_quantised(vectors))
 
     def find(self, words: Sequence[str]) -> NDArray[np.int64]:
         """Row of each word under the first of its forms that the table knows, else -1; (N,)."""
@@ -188,3 +188,11 @@ class VectorTable:
         vectors *= self.scales[rows][:, None]
         vectors[rows < 0] = 0.0
         return vectors
+
+
+def _quantised(vectors: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Vectors (R, D) as whole numbers, (R, D), and the scale of each row, (R,)."""
+    full = vectors.astype(np.float32, copy=False)
+    scales = (np.abs(full).max(axis=1, initial=0.0) / 127.0).astype(np.float32)
+    divisor = np.where(scales > 0, scales, 1.0)[:, None]
+    return np.rint(full / divisor).astype(np.int8), scales
