@@ -40,9 +40,7 @@ _STAGES: tuple[tuple[str, Any, str], ...] = (
     ("shared labels", Consistency, "share"),
     ("sentence encoder", OnnxBackend, "encode_sentences"),
     ("Viterbi", decoder, "viterbi"),
-    ("probabilities", decoder.Decoder, "_score"),
-    ("probabilities", decoder, "forward_backward"),
-    ("probabilities", decoder, "span_probabilities"),
+    ("probabilities", decoder.Decoder, "_scores"),
 )
 REST = "rest"
 
@@ -51,7 +49,7 @@ Feed = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 def measure(bench: Bench) -> dict[str, Any]:
     lines = [line.encode() for line in bench.read_lines(bench.sizes.stories)]
-    shards = list(_shards(lines))
+    shards = list(cut_shards(lines))
     words = count_words(bench.read_stories(bench.sizes.stories))
     times: dict[str, dict[str, list[float]]] = {
         precision: {"whole": [], "recurrence": []} for precision in ("full", "int8")
@@ -68,7 +66,7 @@ def measure(bench: Bench) -> dict[str, Any]:
             measured["recurrence"].append(
                 seconds_of(lambda b=backend, f=feeds[precision]: _replay(b, f))
             )
-            shares[precision].append(_shares(_load(bench, precision), shards))
+            shares[precision].append(shares_of(_load(bench, precision), shards))
             tokens = sum(int(lengths.sum()) for _, lengths in feeds[precision])
         say(f"  round {round_number + 1}")
     return {
@@ -94,7 +92,7 @@ def _load(bench: Bench, precision: Any) -> Tagger:
     return Tagger.load(bench.model, backend="onnx", precision=precision, threads=1)
 
 
-def _shards(lines: list[bytes]) -> Iterator[Shard]:
+def cut_shards(lines: list[bytes]) -> Iterator[Shard]:
     """As the tag command cuts them."""
     least = Options().shard_bytes
     records: list[Record] = []
@@ -131,16 +129,16 @@ def _replay(backend: OnnxBackend, feeds: list[Feed]) -> None:
         backend.encode_sentences(rows, lengths)
 
 
-def _shares(tagger: Tagger, shards: list[Shard]) -> dict[str, float]:
+def shares_of(tagger: Tagger, shards: list[Shard]) -> dict[str, float]:
     """Each stage's share of a run's time; their sum is 1."""
-    with _stage_clocks() as spent:
+    with stage_clocks() as spent:
         whole = seconds_of(lambda: _tag(tagger, shards))
     shares = {stage: seconds / whole for stage, seconds in spent.items()}
     return {**shares, REST: 1.0 - sum(shares.values())}
 
 
 @contextmanager
-def _stage_clocks() -> Iterator[dict[str, float]]:
+def stage_clocks() -> Iterator[dict[str, float]]:
     spent: dict[str, float] = {}
     inner: list[float] = []  # time that the running functions spent in others with a clock
 
