@@ -29,7 +29,7 @@ from ner_service.inference.emissions import compute_emissions
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.inference.states import compute_states
-from ner_service.memory import Example, Memory, Recalled, seen_by
+from ner_service.memory import CachedWords, Example, Memory, Recalled, seen_by
 from ner_service.rules import RuleSet
 from ner_service.tags import Span
 from ner_service.text.sentences import end_long_sentences
@@ -227,7 +227,8 @@ class Tagger:
             decoder.force_boundaries(emissions, boundaries)
             self._consistency.share(emissions, self._rows.forms[row_ids], first_slots, segments)
         if taught_any:
-            words = [document.tokens.texts for document in documents]
+            texts = [document.tokens.texts for document in documents]
+            words = CachedWords(texts, row_ids[~boundaries], self._rows.era)
             recalled = self.memory.recall(words, states, emissions, segments, boundaries)
             emissions = recalled.emissions
             decoder, analyser = self.memory.decoder, self.memory.analyser

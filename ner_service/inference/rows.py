@@ -25,6 +25,7 @@ class WordRows:
         matrix: (R, width), the rows.
         forms: (R,) a number for the word of each row, the same for words that differ in case alone;
             `NO_FORM` for the boundary's.
+        era: how often it was emptied; within one, a row is one word's.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class WordRows:
         self._capacity = capacity
         self._ids: dict[str, int] = {}
         self._form_ids: dict[str, int] = {}
+        self.era = 0
         self.matrix = np.empty((capacity + 1, width), dtype=np.float32)
         self.forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
         boundary = featurizer.boundary()
@@ -55,6 +57,7 @@ class WordRows:
         if len(known) + len(missing) > self._capacity:
             known.clear()
             self._form_ids.clear()
+            self.era += 1
             missing = distinct
             if len(missing) > len(self.matrix) - 1:
                 # More different words at once than the cache holds: this once it is larger.

@@ -7,9 +7,19 @@ together).
 """
 
 from ner_service.memory.examples import Example, Taught, make_example
+from ner_service.memory.forms import CachedWords
 from ner_service.memory.memory import Memory
 from ner_service.memory.recalled import Recalled
 from ner_service.memory.seen import seen_by
 from ner_service.memory.store import ExampleStore
 
-__all__ = ["Example", "ExampleStore", "Memory", "Recalled", "Taught", "make_example", "seen_by"]
+__all__ = [
+    "CachedWords",
+    "Example",
+    "ExampleStore",
+    "Memory",
+    "Recalled",
+    "Taught",
+    "make_example",
+    "seen_by",
+]

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_service.memory.forms import FormTable
+from ner_service.memory.forms import CachedWords, FormTable
 from ner_service.memory.vectors import EXACT_UP_TO, VectorIndex
 from ner_service.memory.votes import NEW, Ballot, Voting, kernel_weights
 
@@ -81,7 +81,7 @@ class Electorate:
     def ballot(
         self,
         slots: Ints,
-        words: Sequence[str],
+        words: CachedWords | Sequence[str],
         states: States,
         best: Ints,
         certainty: NDArray[np.float64],
@@ -99,7 +99,10 @@ class Electorate:
         """
         if self._index is None or not len(slots):
             return _concatenated([])
-        forms = self._forms.find(words)
+        if isinstance(words, CachedWords):
+            forms = self._forms.find_cached(words)
+        else:
+            forms = self._forms.find(words)
         # Of most words' forms nobody would say anything else than the model does.
         dissent = (certainty <= voting.sure) | (self._unanimous[forms] != best)
         asking = np.flatnonzero((forms >= 0) & dissent)

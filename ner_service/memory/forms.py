@@ -1,7 +1,8 @@
 """Which taught tokens share a form: the folded spelling of a word."""
 
-import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,7 @@ from numpy.typing import NDArray
 LATEST = 32
 """Of a form that was taught more often, the latest tokens are asked."""
 
-_MOST_FOUND = 100_000
-"""Words whose forms are kept at hand."""
+_UNASKED = -2
 
 Ints = NDArray[np.int64]
 
@@ -20,13 +20,29 @@ def fold(word: str) -> str:
     return word.casefold()
 
 
+@dataclass(frozen=True, slots=True)
+class CachedWords:
+    """N words, and where a cache has them.
+
+    Attributes:
+        documents: the words, document by document.
+        rows: (N,) numbers of the words: while the era lasts, equal numbers are equal words.
+        era: which one; it ends when the cache is emptied.
+    """
+
+    documents: Sequence[Sequence[str]]
+    rows: NDArray[np.int32]
+    era: int
+
+
 class FormTable:
     """The taught tokens of each form, the latest of them as rows of one matrix."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._ids: dict[str, int] = {}
-        self._found: dict[str, int] = {}
+        self._era = 0
+        self._of_rows: Ints = np.zeros(0, dtype=np.int64)
         self._entries: list[list[int]] = []
         self._latest = np.full((0, LATEST), -1, dtype=np.int64)
         self._kinds = np.zeros(0, dtype=np.int64)
@@ -40,7 +56,7 @@ class FormTable:
             kinds: what the model has seen of each; of one form's the least counts.
         """
         forms = []
-        self._found.clear()
+        self._of_rows = np.zeros(0, dtype=np.int64)
         for word, entry, kind in zip(words, entries, kinds, strict=True):
             form = self._ids.setdefault(fold(word), len(self._entries))
             if form == len(self._entries):
@@ -61,15 +77,23 @@ class FormTable:
 
     def find(self, words: Sequence[str]) -> Ints:
         """The form of each word, -1 for one that was not taught."""
-        known = self._found
-        with contextlib.suppress(KeyError):  # most texts have no word that was not met before
-            return _numbers(known, words)
-        missing = set(words).difference(known)
-        if len(known) > _MOST_FOUND:
-            known.clear()
-            missing = set(words)
-        known.update((word, self._ids.get(fold(word), -1)) for word in missing)
-        return _numbers(known, words)
+        ids = self._ids
+        return np.array([ids.get(fold(word), -1) for word in words], dtype=np.int64)
+
+    def find_cached(self, words: CachedWords) -> Ints:
+        """The same, where most words were asked for in this era before."""
+        if words.era != self._era:
+            self._era, self._of_rows = words.era, np.zeros(0, dtype=np.int64)
+        room = int(words.rows.max(initial=-1)) + 1 - len(self._of_rows)
+        if room > 0:
+            self._of_rows = np.pad(self._of_rows, (0, room), constant_values=_UNASKED)
+        forms: Ints = self._of_rows[words.rows]
+        new = np.flatnonzero(forms == _UNASKED)
+        if len(new):
+            texts = list(chain.from_iterable(words.documents))
+            forms[new] = self.find([texts[i] for i in new.tolist()])
+            self._of_rows[words.rows[new]] = forms[new]
+        return forms
 
     def latest(self, forms: Ints) -> Ints:
         """(N, LATEST) the latest taught tokens of N forms, -1 behind the last."""
@@ -93,7 +117,3 @@ class FormTable:
         latest = self._entries[form][: -LATEST - 1 : -1]
         self._latest[form] = -1
         self._latest[form, : len(latest)] = latest
-
-
-def _numbers(known: Mapping[str, int], words: Sequence[str]) -> Ints:
-    return np.fromiter(map(known.__getitem__, words), dtype=np.int64, count=len(words))

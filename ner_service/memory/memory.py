@@ -16,6 +16,7 @@ from ner_service.inference.lattices import SegmentSums, ends_of
 from ner_service.memory.crf import extended_tags, extended_weights
 from ner_service.memory.electorate import Electorate, States
 from ner_service.memory.examples import Example
+from ner_service.memory.forms import CachedWords
 from ner_service.memory.recalled import Recalled
 from ner_service.memory.vectors import EXACT_UP_TO
 from ner_service.memory.votes import Voting, count_votes, mixed
@@ -136,7 +137,7 @@ class Memory:
 
     def recall(
         self,
-        words: Sequence[Sequence[str]],
+        words: CachedWords,
         states: States,
         emissions: Floats,
         segments: Sequence[tuple[int, int]],
@@ -145,7 +146,7 @@ class Memory:
         """Let the memory vote on documents of S slots together.
 
         Args:
-            words: the tokens' texts, document by document.
+            words: the tokens' texts.
             states: (S, H) hidden states.
             emissions: (S, K') of the model; overwritten.
             segments: of the slots.
@@ -158,7 +159,7 @@ class Memory:
         slots = np.flatnonzero(~boundaries)
         ballot = self._electorate.ballot(
             slots,
-            list(chain.from_iterable(words)),
+            words,
             states,
             best[slots],
             certainty[slots],

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from ner_service.artifact import load_artifact
 from ner_service.errors import ConfigError
 from ner_service.memory import Example, Memory, Taught, make_example
-from ner_service.memory import forms as forms_module
-from ner_service.memory.forms import LATEST, FormTable
+from ner_service.memory.forms import LATEST, CachedWords, FormTable
 from ner_service.memory.votes import KNOWN, NEW, TRAINED
 from ner_service.tagger import Document, Tagger, TagOptions
 from tests.strategies import texts
@@ -156,13 +155,21 @@ def test_example_without_tokens_is_remembered_and_changes_nothing(tagger: Tagger
     assert tagger.memory.examples == 0
 
 
-def test_words_kept_at_hand_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms_module, "_MOST_FOUND", 2)
+def test_forms_of_a_cache_s_rows_are_those_of_its_words_in_every_era() -> None:
     forms = FormTable()
-    forms.add(["toy"], [0], [KNOWN])
-    for words in (["toy", "a", "b"], ["c", "Toy"], ["toy", "d"]):
-        assert forms.find(words).tolist() == [0 if w.lower() == "toy" else -1 for w in words]
-    assert len(forms._found) <= 4
+    forms.add(["toy", "ship"], [0, 1], [KNOWN, KNOWN])
+    eras = {0: ["toy", "boat", "Ship"], 1: ["boat", "SHIP", "Toy", "toy"]}
+    for era, row in [(0, 2), (0, 0), (0, 1), (1, 1), (1, 3), (1, 2), (0, 1)]:
+        words = eras[era]
+        rows = np.array([row, 0, row], dtype=np.int32)
+        asked = [[words[row]], [], [words[0], words[row]]]
+        found = forms.find_cached(CachedWords(asked, rows, era))
+        assert found.tolist() == forms.find([words[row], words[0], words[row]]).tolist()
+    forms.add(["boat"], [2], [KNOWN])  # what was found before is asked again
+    one = CachedWords([["boat"]], np.array([1], dtype=np.int32), 0)
+    assert forms.find_cached(one).tolist() == [2]
+    nothing = CachedWords([[]], np.zeros(0, dtype=np.int32), 0)
+    assert forms.find_cached(nothing).tolist() == []
 
 
 def test_of_a_common_form_the_latest_tokens_are_asked() -> None:

@@ -63,6 +63,16 @@ def test_row_of_a_word_does_not_depend_on_batch_and_order(parts, words, random):
         np.testing.assert_allclose(row, expected[word], atol=1e-6)
 
 
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=9), st.integers(1, 9))
+def test_within_an_era_a_row_is_one_word_s(parts, documents, capacity):
+    rows = cache(parts, capacity)
+    words: dict[tuple[int, int], str] = {}
+    for document in documents:
+        (places,) = rows.look_up([document])
+        for word, place in zip(document, places.tolist(), strict=True):
+            assert words.setdefault((rows.era, place), word) == word
+
+
 def test_word_is_encoded_once(parts):
     rows = cache(parts, 10)
     before = parts[0].encoded
