@@ -17,11 +17,10 @@ from ner_service.artifact import (
     VectorTable,
     VectorTableConfig,
     Vocabulary,
-    save_artifact,
 )
 from ner_service.inference.features import WordFeaturizer
 from ner_service.network import TaggerNetwork, WordInputs
-from training.export import export_graphs, quantize_sentence_encoder
+from training.export import write_model
 
 VECTOR_WIDTH = 6
 VOCABULARY = Vocabulary(
@@ -118,13 +117,11 @@ def save_tiny(path: Path, config: ArtifactConfig | None = None, *, seed: int = 5
     """Write a model directory as training does, int8 graph included where there can be one."""
     config = config or tiny_config()
     network = random_network(config, seed=seed)
-    save_artifact(
+    write_model(
         path,
+        network,
         config=config,
         vocabulary=VOCABULARY,
-        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
         vector_tables={"glove": vector_table()},
-        graphs=export_graphs(network, config),
     )
-    quantize_sentence_encoder(path)
     return path

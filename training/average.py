@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ner_service.artifact import Artifact, VectorTable, load_artifact, save_artifact
+from ner_service.artifact import Artifact, VectorTable, load_artifact
 from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
@@ -23,7 +23,7 @@ from ner_service.inference.torch_backend import load_network
 from training.calibration import calibrate, fitted_metrics
 from training.corpus import load_split
 from training.describe import describe_model
-from training.export import export_graphs, quantize_sentence_encoder
+from training.export import write_model
 from training.metrics_file import Metrics, read_metrics
 from training.report import finish
 from training.seen import load_keys, save_keys
@@ -33,12 +33,15 @@ from training.usage import OneLineParser, run_command
 logger = logging.getLogger("training")
 
 
-def average(models: Sequence[Path], output: Path) -> None:
+def average(models: Sequence[Path], output: Path) -> list[str]:
     """Write the model directory of the mean; its temperature is the last one's.
 
     Args:
         models: model directories; what is told of a training is that of the last.
         output: the new model directory, whose name the model gets.
+
+    Returns:
+        The names of the models.
 
     Raises:
         ArtifactError: a model is damaged.
@@ -56,24 +59,22 @@ def average(models: Sequence[Path], output: Path) -> None:
     network.load_state_dict(
         {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
     )
-    config = replace(last.config, name=output.name)
     tables = zip(*(artifact.vector_tables for artifact in artifacts), strict=True)
-    save_artifact(
+    write_model(
         output,
-        config=config,
+        network,
+        config=replace(last.config, name=output.name),
         vocabulary=last.vocabulary,
-        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
         vector_tables={
             table.name: _mean_table(own)
-            for table, own in zip(config.vector_tables, tables, strict=True)
+            for table, own in zip(last.config.vector_tables, tables, strict=True)
         },
-        graphs=export_graphs(network, config),
     )
-    quantize_sentence_encoder(output)
     keys = load_keys(models[-1])
     if keys is not None:
         save_keys(output, keys)
     write_manifest(output)
+    return [artifact.config.name for artifact in artifacts]
 
 
 def _alike(one: Artifact, other: Artifact) -> bool:
@@ -117,13 +118,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _average(models: Sequence[str], output: Path, corpus: str) -> None:
     paths = [resolve_model(model) for model in models]
     told = read_metrics(paths[-1]) or {}
-    average(paths, output)
+    names = average(paths, output)
     _, found = calibrate(output, load_split(corpus, split="validation"))
     logger.info("temperature %.4f", found.temperature)
     metrics: Metrics = {name: told[name] for name in ("training", "curve") if name in told}
     metrics |= {
         "model": describe_model(output),
-        "averaged": [load_artifact(path).config.name for path in paths],
+        "averaged": names,
         **fitted_metrics(None, found),
     }
     finish(output, metrics)

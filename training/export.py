@@ -6,7 +6,7 @@ own end. Gate orders differ: torch's LSTM has i f g o, ONNX's i o f c; torch's G
 z r h.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from ner_service.artifact.store import (
     SENTENCE_ENCODER,
     SENTENCE_ENCODER_INT8,
     WORD_ENCODER,
+    save_artifact,
     write_manifest,
 )
+from ner_service.artifact.vocabulary import VectorTable, Vocabulary
 from ner_service.network import TaggerNetwork
 from ner_service.network.encoders import CharacterBiLSTM, CharacterCNN, Recurrence
 
@@ -73,6 +75,26 @@ def export_graphs(network: TaggerNetwork, config: ArtifactConfig) -> dict[str, b
         WORD_ENCODER: word_encoder_graph(network, config),
         SENTENCE_ENCODER: sentence_encoder_graph(network, config),
     }
+
+
+def write_model(
+    path: Path,
+    network: TaggerNetwork,
+    *,
+    config: ArtifactConfig,
+    vocabulary: Vocabulary,
+    vector_tables: Mapping[str, VectorTable],
+) -> None:
+    """Write a network on the processor as a model directory, its int8 form included."""
+    save_artifact(
+        path,
+        config=config,
+        vocabulary=vocabulary,
+        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
+        vector_tables=vector_tables,
+        graphs=export_graphs(network, config),
+    )
+    quantize_sentence_encoder(path)
 
 
 def quantize_sentence_encoder(path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ner_service.artifact import Artifact, load_artifact, save_artifact
+from ner_service.artifact import Artifact, load_artifact
 from ner_service.artifact.config import OutputLayer
 from ner_service.artifact.locate import resolve_model
 from ner_service.artifact.store import write_manifest
@@ -29,7 +29,7 @@ from ner_service.tagger import Tagger
 from training.corpus import Corpus, DataConfig, iter_documents, load_corpus, load_split
 from training.data import TrainingWindow, WordTypes, make_batch, make_windows
 from training.evaluation import evaluate
-from training.export import export_graphs, quantize_sentence_encoder
+from training.export import write_model
 from training.losses import window_losses
 from training.publishing import publish, version_folder
 from training.usage import OneLineParser, run_command
@@ -202,15 +202,13 @@ def _loss(
 def write_version(artifact: Artifact, network: TaggerNetwork, path: Path) -> None:
     """Write the network with all else of its model."""
     names = (table.name for table in artifact.config.vector_tables)
-    save_artifact(
+    write_model(
         path,
+        network,
         config=artifact.config,
         vocabulary=artifact.vocabulary,
-        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
         vector_tables=dict(zip(names, artifact.vector_tables, strict=True)),
-        graphs=export_graphs(network, artifact.config),
     )
-    quantize_sentence_encoder(path)
 
 
 def development_f1(model: Path, corpus: Corpus) -> float:

@@ -25,7 +25,6 @@ from ner_service.artifact import (
     VectorTable,
     VectorTableConfig,
     Vocabulary,
-    save_artifact,
 )
 from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
@@ -40,7 +39,7 @@ from training.data import (
     make_batch,
     make_windows,
 )
-from training.export import export_graphs, quantize_sentence_encoder
+from training.export import write_model
 from training.module import TaggerModule
 from training.parallel import ONE_PROCESS, Machines, logging_level, part_of
 from training.report import report_training
@@ -291,16 +290,13 @@ def write_artifact(module: TaggerModule, materials: Materials, path: Path) -> No
             vectors = source.vectors.astype(np.float32)
             vectors[trained.rows] = trained.trained()
             tables[name] = VectorTable.build(source.words, source.rows, vectors)
-    network = module.network.cpu()
-    save_artifact(
+    write_model(
         path,
+        module.network.cpu(),
         config=module.config,
         vocabulary=materials.vocabulary,
-        weights={name: tensor.numpy() for name, tensor in network.state_dict().items()},
         vector_tables=tables,
-        graphs=export_graphs(network, module.config),
     )
-    quantize_sentence_encoder(path)
 
 
 def run(

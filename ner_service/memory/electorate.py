@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ner_service.memory.forms import CachedWords, FormTable
+from ner_service.memory.forms import FormTable
 from ner_service.memory.vectors import EXACT_UP_TO, VectorIndex
 from ner_service.memory.votes import NEW, Ballot, Voting, kernel_weights
 
@@ -30,12 +30,17 @@ _Votes = tuple[Ints, Ints, Floats, NDArray[np.float64]]
 
 
 class Electorate:
-    """Taught tokens by number, 0 and up: their states, forms and tags."""
+    """Taught tokens by number, 0 and up: their states, forms and tags.
+
+    Attributes:
+        forms: which of them share a form.
+        tags: (N,) theirs.
+    """
 
     def __init__(self, *, exact_up_to: int = EXACT_UP_TO) -> None:
         """Start empty; up to so many states are searched exactly."""
         self._exact_up_to = exact_up_to
-        self._forms = FormTable()
+        self.forms = FormTable()
         self._index: VectorIndex | None = None
         self.tags: Ints = np.zeros(0, dtype=np.int64)
         self._entry_forms: Ints = np.zeros(0, dtype=np.int64)
@@ -64,7 +69,7 @@ class Electorate:
         if self._index is None:
             self._index = VectorIndex(states.shape[1], exact_up_to=self._exact_up_to)
         numbers = self._index.add(unit(states))
-        forms = self._forms.add(words, numbers.tolist(), kinds.tolist())
+        forms = self.forms.add(words, numbers.tolist(), kinds.tolist())
         self.tags = np.concatenate([self.tags, tags])
         self._entry_forms = np.concatenate([self._entry_forms, forms])
         self._foreign_forms.update(forms[foreign].tolist())
@@ -75,13 +80,13 @@ class Electorate:
         """Let tokens vote no more."""
         if len(numbers) and self._index is not None:
             self._index.remove(numbers)
-            self._forms.remove(self._entry_forms[numbers].tolist(), numbers.tolist())
+            self.forms.remove(self._entry_forms[numbers].tolist(), numbers.tolist())
             self._note_unanimous(self._entry_forms[numbers])
 
     def ballot(
         self,
         slots: Ints,
-        words: CachedWords | Sequence[str],
+        forms: Ints,
         states: States,
         best: Ints,
         certainty: NDArray[np.float64],
@@ -91,7 +96,7 @@ class Electorate:
 
         Args:
             slots: (N,) those that tokens stand at.
-            words: the N tokens.
+            forms: (N,) of those tokens, -1 for one that was not taught.
             states: (S, H) of all slots.
             best: (N,) the likeliest tags, by the model.
             certainty: (N,) their probabilities.
@@ -99,14 +104,10 @@ class Electorate:
         """
         if self._index is None or not len(slots):
             return _concatenated([])
-        if isinstance(words, CachedWords):
-            forms = self._forms.find_cached(words)
-        else:
-            forms = self._forms.find(words)
         # Of most words' forms nobody would say anything else than the model does.
         dissent = (certainty <= voting.sure) | (self._unanimous[forms] != best)
         asking = np.flatnonzero((forms >= 0) & dissent)
-        latest = self._forms.latest(forms[asking])  # (N, LATEST)
+        latest = self.forms.latest(forms[asking])  # (N, LATEST)
         real = latest >= 0
         agreeing = (self.tags[latest] == best[asking, None]) & real
         share = agreeing.sum(axis=1) / np.maximum(real.sum(axis=1), 1)
@@ -131,13 +132,13 @@ class Electorate:
         room = int(forms[-1]) + 1 - len(self._unanimous)
         if room > 0:
             self._unanimous = np.pad(self._unanimous, (0, room), constant_values=-1)
-        latest = self._forms.latest(forms)  # (N, LATEST)
+        latest = self.forms.latest(forms)  # (N, LATEST)
         tags = self.tags[latest]
         agreed = ((tags == tags[:, :1]) | (latest < 0)).all(axis=1) & (latest[:, 0] >= 0)
         self._unanimous[forms] = np.where(agreed, tags[:, 0], -1)
 
     def _kinds(self, forms: Ints) -> Ints:
-        kinds = self._forms.kinds(forms)
+        kinds = self.forms.kinds(forms)
         if self._foreign_forms:  # of a label that it lacks the model cannot know anything
             kinds = np.where(np.isin(forms, list(self._foreign_forms)), NEW, kinds)
         return kinds

@@ -159,7 +159,7 @@ class Memory:
         slots = np.flatnonzero(~boundaries)
         ballot = self._electorate.ballot(
             slots,
-            words,
+            self._electorate.forms.find_cached(words),
             states,
             best[slots],
             certainty[slots],
@@ -191,7 +191,8 @@ class Memory:
         every = replace(self.voting, sure=1.1, uncertain=1.1, least=0.0)
         best, certainty = marginals.argmax(axis=1), marginals.max(axis=1)
         slots = np.arange(len(words))
-        ballot = self._electorate.ballot(slots, words, states, best, certainty, every)
+        forms = self._electorate.forms.find(words)
+        ballot = self._electorate.ballot(slots, forms, states, best, certainty, every)
         for row, entry, cosine, weight in zip(
             ballot.rows.tolist(),
             ballot.entries.tolist(),

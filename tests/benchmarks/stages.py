@@ -131,14 +131,14 @@ def _replay(backend: OnnxBackend, feeds: list[Feed]) -> None:
 
 def shares_of(tagger: Tagger, shards: list[Shard]) -> dict[str, float]:
     """Each stage's share of a run's time; their sum is 1."""
-    with stage_clocks() as spent:
+    with _stage_clocks() as spent:
         whole = seconds_of(lambda: _tag(tagger, shards))
     shares = {stage: seconds / whole for stage, seconds in spent.items()}
     return {**shares, REST: 1.0 - sum(shares.values())}
 
 
 @contextmanager
-def stage_clocks() -> Iterator[dict[str, float]]:
+def _stage_clocks() -> Iterator[dict[str, float]]:
     spent: dict[str, float] = {}
     inner: list[float] = []  # time that the running functions spent in others with a clock
 

@@ -33,7 +33,12 @@ def voters(
 ) -> list[int]:
     best, certainty = (0, certainty) if certainty >= 0.5 else (1, 1 - certainty)
     ballot = electorate.ballot(
-        np.array([0]), ["Toy"], state[None], np.array([best]), np.array([certainty]), voting
+        np.array([0]),
+        electorate.forms.find(["Toy"]),
+        state[None],
+        np.array([best]),
+        np.array([certainty]),
+        voting,
     )
     return sorted(ballot.entries.tolist())
 
@@ -74,10 +79,10 @@ def test_votes_that_are_left_out_weigh_next_to_nothing(kind: int) -> None:
     at, asked = states(24), states(40, seed=2)
     electorate = taught(kind, [1, 0] * 12, at)
     all_voting = Voting(forms=VOTING.forms, states=VOTING.states, sure=1.1, least=0.0)
-    slots, words = np.arange(40), ["toy"] * 40
+    slots, forms = np.arange(40), electorate.forms.find(["toy"] * 40)
     model = np.zeros(40, dtype=np.int64), np.full(40, 0.5)
-    whole = electorate.ballot(slots, words, asked, *model, all_voting)
-    fewer = electorate.ballot(slots, words, asked, *model, VOTING)
+    whole = electorate.ballot(slots, forms, asked, *model, all_voting)
+    fewer = electorate.ballot(slots, forms, asked, *model, VOTING)
     kept = set(zip(fewer.rows.tolist(), fewer.entries.tolist(), strict=True))
     for row, entry, weight in zip(whole.rows, whole.entries, whole.weights, strict=True):
         assert (int(row), int(entry)) in kept or weight < VOTING.least
