@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 Backend = Literal["auto", "onnx", "torch"]
-Precision = Literal["full", "int8"]
+Precision = Literal["full", "half", "int8"]
 
 
 @app.command()
@@ -39,7 +39,9 @@ def serve(
         typer.Option(help="Name or path of a model [conll2003]; repeat for several."),
     ] = None,
     backend: Annotated[Backend | None, typer.Option(help="What runs the network.")] = None,
-    precision: Annotated[Precision | None, typer.Option(help="int8 is for bulk work.")] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="half is for a GPU, int8 for bulk.")
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the network [cores less one, 4 at most].")
     ] = None,

@@ -161,7 +161,8 @@ class Tagger:
         Args:
             name_or_path: a model directory, or the name of one that `list_models` finds.
             backend: `onnx`, `torch`, or `auto`: torch where it can use a GPU, else ONNX Runtime.
-            precision: `int8` is for bulk work; scores then depend a little on the batch.
+            precision: `int8` is for bulk work; scores then depend a little on the batch. `half`
+                is for a GPU.
             threads: threads of the network, all cores if None.
 
         Raises:

@@ -51,7 +51,8 @@ def tag(
         Literal["codepoint", "utf16", "byte"], typer.Option(help="Unit of the offsets.")
     ] = "codepoint",
     precision: Annotated[
-        Literal["full", "int8"], typer.Option(help="int8 is faster and a little less exact.")
+        Literal["full", "half", "int8"],
+        typer.Option(help="int8 is faster and a little less exact; half is for a GPU."),
     ] = "full",
     backend: Annotated[
         Literal["auto", "onnx", "torch"], typer.Option(help="What runs the network.")

@@ -15,18 +15,20 @@ def make_backend(
 ) -> Backend:
     """The backend asked for; torch is imported only if it may be used."""
     if name == "auto":
-        name = "torch" if _has_gpu() and precision == "full" else "onnx"
+        name = "torch" if precision != "int8" and _has_gpu() else "onnx"
+    if precision == "half" and not (name == "torch" and _has_gpu()):
+        raise ConfigError("precision half: expected a GPU and ner-service[torch], found none")
     if name == "onnx":
         from ner_service.inference.onnx_backend import OnnxBackend
 
         return OnnxBackend(artifact.path, precision=precision, threads=threads)
-    if precision != "full":
+    if precision == "int8":
         raise ConfigError("precision int8: expected backend onnx, got torch")
     try:
         from ner_service.inference.torch_backend import TorchBackend
     except ImportError:
         raise ConfigError("backend torch: expected torch, install ner-service[torch]") from None
-    return TorchBackend(artifact, threads=threads)
+    return TorchBackend(artifact, precision=precision, threads=threads)
 
 
 def _has_gpu() -> bool:

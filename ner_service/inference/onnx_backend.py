@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from ner_service.artifact.store import SENTENCE_ENCODER, SENTENCE_ENCODER_INT8, WORD_ENCODER
 from ner_service.errors import ArtifactError, ConfigError
-from ner_service.inference.backend import Precision
+from ner_service.inference.backend import PROCESSOR_SLOTS, Precision
 from ner_service.inference.features import WordFeatures
 
 
 class OnnxBackend:
     """Two ONNX Runtime sessions over an artifact's graphs."""
+
+    slots_a_batch = PROCESSOR_SLOTS
 
     def __init__(
         self, path: Path, *, precision: Precision = "full", threads: int | None = None

@@ -59,7 +59,7 @@ def compute_states(
     firsts: list[int] = []
     places = np.zeros(len(row_ids), dtype=np.int64)
     end = 0
-    for slots, lengths, kept in window_batches(windows):
+    for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
         states, output = backend.encode_states(matrix[row_ids[slots]], lengths)
         if emissions is None:
             emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)

@@ -62,7 +62,10 @@ def _memory_bytes() -> int:
 
 def _commit() -> str | None:
     command = ["git", "rev-parse", "--short=12", "HEAD"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:  # a machine without git
+        return None
     return result.stdout.strip() or None
 
 

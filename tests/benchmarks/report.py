@@ -305,6 +305,36 @@ def _training_speed(figures: Results) -> str:
     )
 
 
+def _gpu(figures: Results) -> str:
+    encoder = {
+        (point["precision"], point["batch"]): spread(point["tokens_per_second"])
+        for point in figures["encoder"]
+    }
+    precisions = list(dict.fromkeys(precision for precision, _ in encoder))
+    rows = [
+        (f"{batch:,}", *(encoder[precision, batch] for precision in precisions))
+        for batch in dict.fromkeys(batch for _, batch in encoder)
+    ]
+    whole = ", ".join(
+        f"{spread(figures['words_per_second'][precision])} in {precision} precision"
+        for precision in precisions
+    )
+    answers = figures["answers"]
+    return (
+        "## On a GPU\n\n"
+        f"{figures['device']}, {figures['processor']}, torch {figures['torch']}, another machine "
+        "than above: `python -m tests.benchmarks.gpu`. `ner-service` takes a GPU that torch can "
+        "use unless `--backend onnx` is said, and `--precision half` for float16. Tokens/s of the "
+        f"sentence encoder ({figures['hidden_width']} units), windows of {figures['length']}, the "
+        "copies to the GPU and back included:\n\n"
+        + table(("windows a batch", *precisions), rows)
+        + f"\n\nRaw text to entities in one process, {figures['words']:,} words in one call, "
+        f"batches of at most {figures['slots_a_batch']:,} slots, words/s: {whole}. What feeds and "
+        f"reads the GPU, one thread of the processor, is the limit. {answers['in_both']:,} "
+        f"entities are the same in both precisions, {answers['in_one']:,} are in one alone."
+    )
+
+
 _SECTIONS: dict[str, Callable[[Results], str]] = {
     "peers_race": _peers_race,
     "stages": _stages,
@@ -314,4 +344,5 @@ _SECTIONS: dict[str, Callable[[Results], str]] = {
     "growth": _growth,
     "parity": _parity,
     "training_speed": _training_speed,
+    "gpu": _gpu,
 }

@@ -32,6 +32,7 @@ MEASURES = (
     "training_speed",
 )
 _NEEDS_CORPUS = ("parity", "training_speed")
+GPU = ROOT / "tests" / "benchmarks" / "gpu.json"
 _OWN_THREADS = ("http_race", "service", "training_speed")  # as a user starts them
 
 
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         results = run(bench, options.only or MEASURES)
     options.output.mkdir(parents=True, exist_ok=True)
+    if not options.quick:
+        results = with_gpu(results, GPU)
     if options.only:
         results = with_earlier(results, options.output / RESULTS)
     write_report(results, options.output)
@@ -73,6 +76,18 @@ def run(bench: Bench, names: tuple[str, ...] | list[str]) -> dict[str, Any]:
         results["measures"][name] = _measure(bench, name)
         say(f"  {time.monotonic() - begun:.0f} s")
     return results
+
+
+def with_gpu(results: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Add what was measured on a machine with a GPU, if it ever was: `tests.benchmarks.gpu`."""
+    if not file.is_file():
+        return results
+    figures = json.loads(file.read_text(encoding="utf-8"))
+    return {
+        **results,
+        "measures": {**results["measures"], "gpu": figures},
+        "runs": {**results["runs"], "gpu": figures["run"]},
+    }
 
 
 def with_earlier(results: dict[str, Any], file: Path) -> dict[str, Any]:

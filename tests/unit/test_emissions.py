@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_service.inference import emissions
 from ner_service.inference.emissions import batches_by_length, compute_emissions, slot_grid
 from ner_service.text import lay_out
 
@@ -12,6 +11,8 @@ TAGS = 3
 
 class SummingBackend:
     """Emissions that tell what a window's slot saw: itself, its position, its window's sum."""
+
+    slots_a_batch = 1000
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, ...]] = []
@@ -49,10 +50,10 @@ def test_every_slot_gets_the_emissions_of_the_window_that_keeps_it(lengths, wind
             assert found[slot].tolist() == [slot + 1, slot - window.start, total]
 
 
-def test_batches_are_bounded_and_hold_windows_of_like_length(monkeypatch):
-    monkeypatch.setattr(emissions, "SLOTS_A_BATCH", 20)
+def test_batches_are_bounded_and_hold_windows_of_like_length():
     layout = lay_out(list(range(0, 90, 3)), 90, window_tokens=4, overlap=0)
     backend = SummingBackend()
+    backend.slots_a_batch = 20
     matrix = np.zeros((len(layout.slots), 1), dtype=np.float32)
     row_ids = np.arange(len(layout.slots), dtype=np.int32)
     compute_emissions(backend, matrix, row_ids, layout.windows, TAGS)

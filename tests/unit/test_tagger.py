@@ -330,6 +330,22 @@ def test_auto_is_onnx_for_int8(tiny_model, monkeypatch):
     assert isinstance(make_backend(load_artifact(tiny_model), "auto", "int8", None), OnnxBackend)
 
 
+def test_half_precision_is_torch_on_a_gpu(tiny_model, monkeypatch):
+    from ner_service.inference import torch_backend
+
+    monkeypatch.setattr(backends, "_has_gpu", lambda: True)
+    # The network stays on the processor for this test.
+    backend = make_backend(load_artifact(tiny_model), "auto", "half", None)
+    assert isinstance(backend, torch_backend.TorchBackend)
+
+
+@pytest.mark.parametrize(("backend", "gpu"), [("auto", False), ("torch", False), ("onnx", True)])
+def test_half_precision_without_torch_on_a_gpu_is_refused(tiny_model, monkeypatch, backend, gpu):
+    monkeypatch.setattr(backends, "_has_gpu", lambda: gpu)
+    with pytest.raises(ConfigError, match=r"precision half: expected a GPU and ner-service\[torch"):
+        Tagger.load(tiny_model, backend=backend, precision="half")
+
+
 def test_torch_in_int8_is_refused(tiny_model):
     with pytest.raises(ConfigError, match="precision int8: expected backend onnx, got torch"):
         Tagger.load(tiny_model, backend="torch", precision="int8")

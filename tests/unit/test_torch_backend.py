@@ -8,6 +8,7 @@ from safetensors.numpy import load_file, save_file
 from ner_service.artifact import load_artifact, write_manifest
 from ner_service.artifact.store import WEIGHTS
 from ner_service.errors import ArtifactError
+from ner_service.inference import torch_backend
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.torch_backend import TorchBackend, load_network
@@ -51,6 +52,29 @@ def test_states_and_emissions_are_those_of_onnx_runtime(backends):
     real = np.arange(9)[:, None] < lengths
     np.testing.assert_allclose(found[0][0][real], found[1][0][real], atol=1e-5)
     np.testing.assert_allclose(found[0][1][real], found[1][1][real], atol=1e-4)
+
+
+def test_half_precision_is_close_to_full(tiny_model):
+    artifact = load_artifact(tiny_model)
+    generator = np.random.default_rng(9)
+    rows = generator.normal(size=(9, 3, 8)).astype(np.float32)
+    lengths = np.array([9, 4, 1])
+    full, half = (
+        TorchBackend(artifact, precision=precision).encode_sentences(rows, lengths)
+        for precision in ("full", "half")
+    )
+    assert half.dtype == np.float32
+    real = np.arange(9)[:, None] < lengths
+    np.testing.assert_allclose(half[real], full[real], atol=0.02)
+    assert np.abs(half[real] - full[real]).max() > 0
+
+
+def test_a_gpu_gets_larger_batches(tiny_model, monkeypatch):
+    on_processor = TorchBackend(load_artifact(tiny_model))
+    assert on_processor.slots_a_batch == OnnxBackend.slots_a_batch
+    monkeypatch.setattr(torch_backend, "has_gpu", lambda: True)
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *_: self)  # there is none here
+    assert TorchBackend(load_artifact(tiny_model)).slots_a_batch > on_processor.slots_a_batch
 
 
 def test_number_of_threads_is_set(tiny_model):
