@@ -31,7 +31,7 @@ def test_any_other_threshold_is_refused(values: list[str]):
     [
         ((), 2),
         (("a.txt", "--workers", "0"), 2),
-        (("a.txt", "--precision", "half"), 2),
+        (("a.txt", "--precision", "quarter"), 2),
         (("a.txt", "--threshold", "x"), 2),
         (("a.txt", "--no-such-option"), 2),
         (("none.txt", "--model", "no-such-model"), 1),
