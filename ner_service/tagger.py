@@ -345,15 +345,14 @@ class Tagger:
         self, documents: Sequence[PreparedDocument]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Row and boundary mark of every slot of all documents, one behind the other."""
-        rows, marks = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=bool)]
+        if not documents:
+            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=bool)
         word_rows = self._rows.look_up([document.tokens.texts for document in documents])
-        for document, places in zip(documents, word_rows, strict=True):
-            slots = document.layout.slots
-            is_boundary = slots == BOUNDARY_SLOT
-            if len(places):
-                rows.append(np.where(is_boundary, BOUNDARY_ROW, places[slots]))
-                marks.append(is_boundary)
-        return np.concatenate(rows), np.concatenate(marks)
+        slots = np.concatenate([document.layout.slots for document in documents])
+        is_boundary = slots == BOUNDARY_SLOT
+        rows = np.full(len(slots), BOUNDARY_ROW, dtype=np.int32)
+        rows[~is_boundary] = np.concatenate(word_rows)  # slots hold the tokens in their order
+        return rows, is_boundary
 
 
 def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:

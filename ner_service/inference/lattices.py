@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from ner_service.inference.decoding import DecodingWeights, Lattice, forward_backward, marginals
 from ner_service.inference.emissions import batches_by_length, slot_grid
 
-_SLOTS_A_BATCH = 16_384
+# Padded slots summed at once: enough segments for a step to be worth its calls, few enough to be of
+# like length.
+_SLOTS_SUMMED = 6144
 
 Ints = NDArray[np.int64]
 
@@ -45,7 +47,7 @@ class SegmentBatch:
 
 
 def segment_batches(
-    starts: Ints, stops: Ints, most_slots: int = _SLOTS_A_BATCH
+    starts: Ints, stops: Ints, most_slots: int
 ) -> Iterator[SegmentBatch]:
     """Segments of like length together, of so many slots unless one alone has more."""
     lengths = stops - starts
@@ -65,7 +67,7 @@ def summed_batches(
         stops: (N,).
         weights: the CRF's; tempered, if probabilities should be.
     """
-    for batch in segment_batches(starts, stops):
+    for batch in segment_batches(starts, stops, _SLOTS_SUMMED):
         yield batch, forward_backward(emissions[batch.grid], batch.lengths, weights)
 
 
