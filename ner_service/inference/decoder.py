@@ -135,8 +135,9 @@ class Decoder:
         tag_ids = np.zeros(len(emissions), dtype=np.int64)
         starts, stops = ends_of(segments)
         for batch in segment_batches(starts, stops, _SLOTS_A_BATCH):
-            paths = viterbi(emissions[batch.grid], batch.lengths, self.weights)
-            tag_ids[batch.grid[batch.real]] = paths[batch.real]
+            paths = viterbi(emissions.take(batch.grid, axis=0), batch.lengths, self.weights)
+            real = batch.real
+            tag_ids[batch.grid[real]] = paths[real]
         spans = self._spans(tag_ids, starts, stops, np.flatnonzero(boundaries))
         if summed is None:
             scores = self._scores(emissions, tag_ids, spans)

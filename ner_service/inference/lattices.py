@@ -68,7 +68,7 @@ def summed_batches(
         weights: the CRF's; tempered, if probabilities should be.
     """
     for batch in segment_batches(starts, stops, _SLOTS_SUMMED):
-        yield batch, forward_backward(emissions[batch.grid], batch.lengths, weights)
+        yield batch, forward_backward(emissions.take(batch.grid, axis=0), batch.lengths, weights)
 
 
 @dataclass(frozen=True, slots=True)
