@@ -38,13 +38,8 @@ def word_shape(word: str) -> str:
 
     `McDonald's` gives `XxXx'x`; only the first 8 places are kept.
     """
-    if word.isascii() and word.isalpha():  # most words, and these are quickly told
-        if word.islower():
-            return "x"
-        if word.isupper():
-            return "X"
-        if word.istitle():
-            return "Xx"
+    if word.isascii() and word.isalpha() and (word.islower() or word.isupper()):
+        return "x" if word.islower() else "X"  # most words, told at once
     outline = ""
     for character in word:
         if character.isupper():

@@ -46,9 +46,7 @@ class SegmentBatch:
         return own, order[places[own]]
 
 
-def segment_batches(
-    starts: Ints, stops: Ints, most_slots: int
-) -> Iterator[SegmentBatch]:
+def segment_batches(starts: Ints, stops: Ints, most_slots: int) -> Iterator[SegmentBatch]:
     """Segments of like length together, of so many slots unless one alone has more."""
     lengths = stops - starts
     for chosen in batches_by_length(lengths, most_slots):

@@ -25,12 +25,13 @@ _LONGEST_BULLET = 4  # "(12)"
 _FINISHED = re.compile(r"[.!?…。:][\"'”’)\]]{0,3}$")
 _LOWER_WORD = re.compile(r"(?<!\S)[a-z]++(?!\S)")
 # A line goes on if it ends in a comma, a hyphen, or one of these words.
-_UNFINISHED = frozenset(
+_UNFINISHED_WORDS = (
     "a an the and or nor but of in on at to for from by with into over under between against about "
     "after before than as that which who whose where when while if because is are was were be been "
     "has have had will would could may its his her their our my your this these those de von van "
-    "New San Los Las Santa Hong Sri Saudi Mr Mr. Mrs Mrs. Dr Dr. &".split()
+    "New San Los Las Santa Hong Sri Saudi Mr Mr. Mrs Mrs. Dr Dr. &"
 )
+_UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
 _LONGEST_UNFINISHED = max(map(len, _UNFINISHED))
 
 
@@ -159,7 +160,7 @@ def _wrap_width(breaks: Sequence[_Break], last_line: int) -> int | None:
     too_long = sum([found.fits > width for found in breaks]) + (last_line > width)
     if width < _NARROWEST_WRAP or 3 * most < len(open_breaks) or 4 * too_long > most:
         return None
-    if any([found.goes_on for found in open_breaks]):
+    if any(found.goes_on for found in open_breaks):
         explained = [found for found in open_breaks if found.fits <= width < found.needed]
         running = sum([found.goes_on for found in explained])
         if 4 * running < most:  # prose runs on as well, but takes longer to tell
