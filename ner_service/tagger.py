@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,13 @@ from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.inference.states import compute_states
 from ner_service.memory import CachedWords, Example, Memory, Recalled, seen_by
-from ner_service.rules import RuleSet
 from ner_service.tags import Span
 from ner_service.text.sentences import end_long_sentences
 from ner_service.text.tokenizer import Tokens, tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
+
+if TYPE_CHECKING:  # whoever has rules has loaded what reads them; a start without is quicker
+    from ner_service.rules import RuleSet
 
 _EXAMPLES_AT_ONCE = 256
 
@@ -64,7 +67,7 @@ class TagOptions:
     nbest: int = 0
     candidates: float | None = None
     explain: bool = False
-    rules: tuple[RuleSet, ...] = ()
+    rules: "tuple[RuleSet, ...]" = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked out.
@@ -155,6 +158,7 @@ class Tagger:
         backend: BackendName = "auto",
         precision: Precision = "full",
         threads: int | None = None,
+        checked: str | None = None,
     ) -> "Tagger":
         """Load a model by path or by name.
 
@@ -163,6 +167,7 @@ class Tagger:
             backend: `onnx`, `torch`, or `auto`: torch where it can use a GPU, else ONNX Runtime.
             precision: `int8` is for bulk work; scores then depend a little on the batch.
             threads: threads of the network, all cores if None.
+            checked: see `load_artifact`.
 
         Raises:
             ModelNotFoundError: no such model.
@@ -170,7 +175,7 @@ class Tagger:
             ConfigError: the model cannot be served that way.
         """
         path = resolve_model(name_or_path)
-        artifact = load_artifact(path)
+        artifact = load_artifact(path, checked=checked)
         return cls(artifact, make_backend(artifact, backend, precision, threads))
 
     def tag(self, text: str, options: TagOptions | None = None) -> Document:
@@ -360,7 +365,7 @@ def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.flatnonzero(slots != BOUNDARY_SLOT)
 
 
-def ruled(document: Document, rules: Sequence[RuleSet]) -> Document:
+def ruled(document: Document, rules: "Sequence[RuleSet]") -> Document:
     """The document after sets of rules have met it, one after the other.
 
     Tags, labellings and readings stay the model's.
