@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +31,13 @@ from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.inference.states import compute_states
 from ner_service.memory import CachedWords, Example, Memory, Recalled, seen_by
-from ner_service.rules import RuleSet
 from ner_service.tags import Span
 from ner_service.text.sentences import end_long_sentences
 from ner_service.text.tokenizer import Tokens, tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
+
+if TYPE_CHECKING:  # whoever has rules has loaded what reads them; a start without is quicker
+    from ner_service.rules import RuleSet
 
 _EXAMPLES_AT_ONCE = 256
 
@@ -64,7 +67,7 @@ class TagOptions:
     nbest: int = 0
     candidates: float | None = None
     explain: bool = False
-    rules: tuple[RuleSet, ...] = ()
+    rules: "tuple[RuleSet, ...]" = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be worked out.
@@ -155,6 +158,7 @@ class Tagger:
         backend: BackendName = "auto",
         precision: Precision = "full",
         threads: int | None = None,
+        checked: str | None = None,
     ) -> "Tagger":
         """Load a model by path or by name.
 
@@ -164,6 +168,7 @@ class Tagger:
             precision: `int8` is for bulk work; scores then depend a little on the batch. `half`
                 is for a GPU.
             threads: threads of the network, all cores if None.
+            checked: see `load_artifact`.
 
         Raises:
             ModelNotFoundError: no such model.
@@ -171,7 +176,7 @@ class Tagger:
             ConfigError: the model cannot be served that way.
         """
         path = resolve_model(name_or_path)
-        artifact = load_artifact(path)
+        artifact = load_artifact(path, checked=checked)
         return cls(artifact, make_backend(artifact, backend, precision, threads))
 
     def tag(self, text: str, options: TagOptions | None = None) -> Document:
@@ -346,15 +351,14 @@ class Tagger:
         self, documents: Sequence[PreparedDocument]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Row and boundary mark of every slot of all documents, one behind the other."""
-        rows, marks = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=bool)]
+        if not documents:
+            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=bool)
         word_rows = self._rows.look_up([document.tokens.texts for document in documents])
-        for document, places in zip(documents, word_rows, strict=True):
-            slots = document.layout.slots
-            is_boundary = slots == BOUNDARY_SLOT
-            if len(places):
-                rows.append(np.where(is_boundary, BOUNDARY_ROW, places[slots]))
-                marks.append(is_boundary)
-        return np.concatenate(rows), np.concatenate(marks)
+        slots = np.concatenate([document.layout.slots for document in documents])
+        is_boundary = slots == BOUNDARY_SLOT
+        rows = np.full(len(slots), BOUNDARY_ROW, dtype=np.int32)
+        rows[~is_boundary] = np.concatenate(word_rows)  # slots hold the tokens in their order
+        return rows, is_boundary
 
 
 def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -362,7 +366,7 @@ def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.flatnonzero(slots != BOUNDARY_SLOT)
 
 
-def ruled(document: Document, rules: Sequence[RuleSet]) -> Document:
+def ruled(document: Document, rules: "Sequence[RuleSet]") -> Document:
     """The document after sets of rules have met it, one after the other.
 
     Tags, labellings and readings stay the model's.

@@ -38,6 +38,8 @@ def word_shape(word: str) -> str:
 
     `McDonald's` gives `XxXx'x`; only the first 8 places are kept.
     """
+    if word.isascii() and word.isalpha() and (word.islower() or word.isupper()):
+        return "x" if word.islower() else "X"  # most words, told at once
     outline = ""
     for character in word:
         if character.isupper():
@@ -176,7 +178,10 @@ class VectorTable:
         found = np.full(forms.word_count, -1, dtype=np.int64)
         if not len(forms.keys):
             return found
-        places = np.minimum(np.searchsorted(self.keys, forms.keys), len(self.keys) - 1)
+        order = np.argsort(forms.keys)  # neighbours in the table are found in the same cache lines
+        places = np.empty(len(order), dtype=np.int64)
+        places[order] = np.searchsorted(self.keys, forms.keys[order])
+        np.minimum(places, len(self.keys) - 1, out=places)
         hits = np.flatnonzero(self.keys[places] == forms.keys)
         # Backwards, so that the best form of a word is written last and stays.
         found[forms.owners[hits[::-1]]] = self.rows[places[hits[::-1]]]

@@ -13,7 +13,15 @@ from typing import BinaryIO, cast
 
 from ner_service.batch.shards import Done, Shard, ShardKey, check_unchanged, cut, place_of
 from ner_service.batch.sources import Section
-from ner_service.batch.worker import ERROR, RESULT, THREAD_VARIABLES, WorkerSettings, receive, send
+from ner_service.batch.worker import (
+    ERROR,
+    MEMORY_VARIABLES,
+    RESULT,
+    THREAD_VARIABLES,
+    WorkerSettings,
+    receive,
+    send,
+)
 from ner_service.errors import NerError
 
 _ATTEMPTS = 2
@@ -33,6 +41,7 @@ class WorkerProcess:
         environment = {
             **os.environ,
             **dict.fromkeys(THREAD_VARIABLES, "1"),
+            **MEMORY_VARIABLES,
             "PYTHONPATH": os.pathsep.join(paths),
         }
         self._process = subprocess.Popen(

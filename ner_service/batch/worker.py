@@ -21,6 +21,9 @@ _LENGTH = struct.Struct(">cQ")
 RESULT, ERROR = b"R", b"E"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What libraries read to learn how many threads to use; a worker has one."""
+MEMORY_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+"""A worker asks for the same large arrays with every shard: what it has freed it may keep, instead
+of giving it back to the system (glibc) and having it cleared again page by page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,12 @@ class WorkerSettings:
 class ShardTagger:
     """A model with the job's options, ready for shards; every engine's workers are this."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, *, checked: bool = False) -> None:
         """Load the model, with one thread.
+
+        Args:
+            settings: the job's.
+            checked: this machine has just compared the hashes of the model's files.
 
         Raises:
             NerError: it cannot be loaded or is not the one that the job began with.
@@ -69,6 +76,7 @@ class ShardTagger:
             backend=settings.options.backend,
             precision=settings.options.precision,
             threads=1,
+            checked=settings.version if checked else None,
         )
         version = self._tagger.info.version
         if version != settings.version:
@@ -76,7 +84,6 @@ class ShardTagger:
                 f"{settings.model}: changed while the job ran: "
                 f"version {settings.version} at the start, {version} now"
             )
-        gc.collect()
         gc.freeze()  # the model stays; no later collection need look at it
 
     def tag(self, payload: bytes, digest: str) -> bytes:
@@ -134,7 +141,8 @@ def _serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
     if first is None:
         return
     try:
-        tagger = ShardTagger(WorkerSettings.from_json(first[1]))
+        # Who started this process has checked the model before.
+        tagger = ShardTagger(WorkerSettings.from_json(first[1]), checked=True)
         while (frame := receive(inbound)) is not None:
             digest, _, payload = frame[1].partition(b"\n")
             send(outbound, RESULT, tagger.tag(payload, digest.decode()))

@@ -31,6 +31,7 @@ Ints = NDArray[np.int64]
 
 # So few short segments are sooner decoded one by one than as a batch.
 _FEW = 3
+_SLOTS_A_BATCH = 16_384  # decoded at once, padding included
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,10 @@ class Decoder:
             return self._one_by_one(emissions, segments)
         tag_ids = np.zeros(len(emissions), dtype=np.int64)
         starts, stops = ends_of(segments)
-        for batch in segment_batches(starts, stops):
-            paths = viterbi(emissions[batch.grid], batch.lengths, self.weights)
-            tag_ids[batch.grid[batch.real]] = paths[batch.real]
+        for batch in segment_batches(starts, stops, _SLOTS_A_BATCH):
+            paths = viterbi(emissions.take(batch.grid, axis=0), batch.lengths, self.weights)
+            real = batch.real
+            tag_ids[batch.grid[real]] = paths[real]
         spans = self._spans(tag_ids, starts, stops, np.flatnonzero(boundaries))
         if summed is None:
             scores = self._scores(emissions, tag_ids, spans)
@@ -171,8 +173,8 @@ class Decoder:
         closes[:-1] = self._closing[tag_ids[:-1], tag_ids[1:]]
         closes[stops - 1] = True
         ends = _first_at(np.flatnonzero(closes), firsts) + 1
-        begins = _last_at(np.union1d(starts, boundaries), firsts)
-        behinds = _first_at(np.union1d(stops, boundaries + 1), ends)
+        begins = _last_at(np.sort(np.concatenate([starts, boundaries])), firsts)
+        behinds = _first_at(np.sort(np.concatenate([stops, boundaries + 1])), ends)
         return _Spans(firsts, ends, begins, behinds)
 
     def _scores(
@@ -182,7 +184,8 @@ class Decoder:
 
         Where O is forced, what is summed on one side does not depend on the other.
         """
-        starts, places = np.unique(spans.begins, return_index=True)
+        places = np.flatnonzero(np.diff(spans.begins, prepend=-1))  # first span of each sentence
+        starts = spans.begins[places]
         batches = summed_batches(emissions, starts, spans.behinds[places], self.weights)
         return self._scored(spans, tag_ids, starts, batches)
 

@@ -112,18 +112,17 @@ def viterbi(
     Returns:
         (T, B) tag ids, 0 behind a segment's end. Of equal paths the one with lower ids at the end.
     """
-    step_count, batch, tag_count = emissions.shape
+    step_count, batch, _ = emissions.shape
     active = active_counts(lengths)
-    moves = weights.transitions.astype(emissions.dtype)[:, :, None]  # (K, K, 1)
+    sources, moves = _legal_moves(weights.transitions.astype(emissions.dtype))
     # The batch is the last axis here: NumPy's inner loops run along it, not along the few tags.
     by_tag = np.ascontiguousarray(emissions.transpose(0, 2, 1))  # (T, K, B)
     best = np.empty_like(by_tag)
     best[0] = by_tag[0] + weights.start.astype(emissions.dtype)[:, None]
-    space = np.empty(tag_count * tag_count * batch, dtype=emissions.dtype)
     for step in range(1, step_count):
         n = active[step]
-        arrived = space[: tag_count * tag_count * n].reshape(tag_count, tag_count, n)
-        np.add(best[step - 1, :, None, :n], moves, out=arrived)
+        arrived = best[step - 1, :, :n].take(sources, axis=0)  # (M, K, n)
+        arrived += moves
         np.maximum.reduce(arrived, axis=0, out=best[step, :, :n])
         best[step, :, :n] += by_tag[step, :, :n]
     best = best.transpose(0, 2, 1)  # (T, B, K)
@@ -141,6 +140,17 @@ def viterbi(
     return paths
 
 
+def _legal_moves(transitions: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Of (K, K) moves the legal ones into each tag: their tags (M, K) and scores (M, K, 1).
+
+    M is the most that any tag has; a tag with fewer has illegal ones behind them. In a scheme of
+    many tags most moves are illegal, and need not be tried.
+    """
+    legal = transitions > FORBIDDEN
+    sources = np.argsort(~legal, axis=0, kind="stable")[: legal.sum(axis=0).max()]
+    return sources, np.take_along_axis(transitions, sources, axis=0)[:, :, None]
+
+
 def forward_backward(
     emissions: Floats, lengths: NDArray[np.int64], weights: DecodingWeights
 ) -> Lattice:
@@ -154,7 +164,7 @@ def forward_backward(
     step_count, batch, tag_count = emissions.shape
     active = active_counts(lengths)
     peaks = emissions.max(axis=2)  # (T, B)
-    emitted = np.exp(np.maximum((emissions - peaks[:, :, None]).astype(np.float64), LEAST_EMISSION))
+    emitted = np.exp(np.maximum(emissions - peaks[:, :, None], LEAST_EMISSION), dtype=np.float64)
     emitted[emissions == FORBIDDEN] = 0.0
     moves = np.exp(weights.transitions.astype(np.float64))
     ends = np.exp(weights.end.astype(np.float64))
@@ -169,16 +179,17 @@ def forward_backward(
         if step:
             np.matmul(alpha[step - 1, :n], moves, out=now)
             now *= emitted[step, :n]
-        scale[step, :n] = now.sum(axis=1)
+        now.sum(axis=1, out=scale[step, :n])
         now /= scale[step, :n, None]
 
     rows = np.arange(batch)
     beta[lengths - 1, rows] = ends
-    weighted = emitted / scale[:, :, None]
     back = np.ascontiguousarray(moves.T)
     for step in range(step_count - 2, -1, -1):
         n = active[step + 1]
-        beta[step, :n] = (weighted[step + 1, :n] * beta[step + 1, :n]) @ back
+        weighted = emitted[step + 1, :n] / scale[step + 1, :n, None]
+        weighted *= beta[step + 1, :n]
+        np.matmul(weighted, back, out=beta[step, :n])
 
     total = (alpha[lengths - 1, rows] * ends).sum(axis=1)
     real = np.arange(step_count)[:, None] < lengths

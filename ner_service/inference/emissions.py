@@ -33,7 +33,8 @@ def compute_emissions(
         return backend.encode_sentences(matrix[row_ids[:, None]], lengths)[:, 0]
     emissions = np.empty((len(row_ids), tag_count), dtype=np.float32)
     for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
-        output = backend.encode_sentences(matrix[row_ids[slots]], lengths)
+        rows = matrix.take(row_ids[slots], axis=0)  # quicker than indexing
+        output = backend.encode_sentences(rows, lengths)
         emissions[slots[kept]] = output[kept]
     return emissions
 

@@ -94,10 +94,13 @@ class WordFeaturizer:
     def _characters(self, words: Sequence[str]) -> NDArray[np.int64]:
         """A word's head, and its tail where it is longer than both together."""
         head, tail = self._head, self._tail
+        read = [
+            word if len(word) <= head + tail else word[:head] + word[len(word) - tail :]
+            for word in words
+        ]
         lookup = self._vocabulary.character_ids.get
+        found = [lookup(character, _UNKNOWN_CHARACTER) for character in "".join(read)]
+        lengths = np.fromiter(map(len, read), dtype=np.int64, count=len(read))
         ids = np.zeros((len(words), head + tail), dtype=np.int64)
-        for index, word in enumerate(words):
-            if len(word) > head + tail:
-                word = word[:head] + word[len(word) - tail :]
-            ids[index, : len(word)] = [lookup(character, _UNKNOWN_CHARACTER) for character in word]
+        ids[np.arange(head + tail) < lengths[:, None]] = found
         return ids

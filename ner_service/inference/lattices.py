@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from ner_service.inference.decoding import DecodingWeights, Lattice, forward_backward, marginals
 from ner_service.inference.emissions import batches_by_length, slot_grid
 
-_SLOTS_A_BATCH = 16_384
+# Padded slots summed at once: enough segments for a step to be worth its calls, few enough to be of
+# like length.
+_SLOTS_SUMMED = 6144
 
 Ints = NDArray[np.int64]
 
@@ -44,9 +46,7 @@ class SegmentBatch:
         return own, order[places[own]]
 
 
-def segment_batches(
-    starts: Ints, stops: Ints, most_slots: int = _SLOTS_A_BATCH
-) -> Iterator[SegmentBatch]:
+def segment_batches(starts: Ints, stops: Ints, most_slots: int) -> Iterator[SegmentBatch]:
     """Segments of like length together, of so many slots unless one alone has more."""
     lengths = stops - starts
     for chosen in batches_by_length(lengths, most_slots):
@@ -65,8 +65,8 @@ def summed_batches(
         stops: (N,).
         weights: the CRF's; tempered, if probabilities should be.
     """
-    for batch in segment_batches(starts, stops):
-        yield batch, forward_backward(emissions[batch.grid], batch.lengths, weights)
+    for batch in segment_batches(starts, stops, _SLOTS_SUMMED):
+        yield batch, forward_backward(emissions.take(batch.grid, axis=0), batch.lengths, weights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ner_service.inference.features import WordFeaturizer
 BOUNDARY_ROW = 0
 NO_FORM = -1
 CAPACITY = 60_000
-_BATCH = 256
+_BATCH = 512
 
 
 class WordRows:

@@ -60,7 +60,7 @@ def compute_states(
     places = np.zeros(len(row_ids), dtype=np.int64)
     end = 0
     for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
-        states, output = backend.encode_states(matrix[row_ids[slots]], lengths)
+        states, output = backend.encode_states(matrix.take(row_ids[slots], axis=0), lengths)
         if emissions is None:
             emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)
         own = slots[kept]

@@ -7,41 +7,58 @@ leaves every line short enough for it and too long for the next word.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 _NARROWEST_WRAP = 24  # shorter lines are a list, not wrapped text
 _SLACK = 8  # columns by which ragged wrapping may break a line too early
 
 _CLEARLY_SHORTER = 0.6  # a line of plain prose below this share of the width ends its sentence
 
-# A newline, the indentation of the next line, and more if that line is blank.
-_NEWLINE = re.compile("(\r\n?|[\n\u2028\u2029])([^\\S\r\n\u2028\u2029]*+)(\\s*+)")
-_WORD_HEAD = re.compile(r"\S{1,40}+")
+# A newline, the indentation of the next line, and more if that line is blank; then a look at its
+# first word. A set of characters comes first because the engine is quick to search for one.
+_NEWLINE = re.compile(
+    "([\r\n\u2028\u2029](?:(?<=\r)\n)?+)([^\\S\r\n\u2028\u2029]*+)(\\s*+)(?=(\\S{0,40}+))"
+)
 _BULLET = re.compile(r"(?:[-*•–—·▪>+]|\(?\d{1,2}[.)]|\(?[a-z]\))[ \t]")
+_LONGEST_BULLET = 4  # "(12)"
 _FINISHED = re.compile(r"[.!?…。:][\"'”’)\]]{0,3}$")
 _LOWER_WORD = re.compile(r"(?<!\S)[a-z]++(?!\S)")
-# A line goes on if it ends in a comma, a hyphen, or a word that needs another behind it.
-_UNFINISHED = re.compile(
-    r"(?:[A-Za-z][,;-]|(?<!\S)(?:a|an|the|and|or|nor|but|of|in|on|at|to|for|from|by|with|into|over"
-    r"|under|between|against|about|after|before|than|as|that|which|who|whose|where|when|while|if"
-    r"|because|is|are|was|were|be|been|has|have|had|will|would|could|may|its|his|her|their|our|my"
-    r"|your|this|these|those|de|von|van|New|San|Los|Las|Santa|Hong|Sri|Saudi|Mrs?\.?|Dr\.?|&))$"
+# A line goes on if it ends in a comma, a hyphen, or one of these words.
+_UNFINISHED_WORDS = (
+    "a an the and or nor but of in on at to for from by with into over under between against about "
+    "after before than as that which who whose where when while if because is are was were be been "
+    "has have had will would could may its his her their our my your this these those de von van "
+    "New San Los Las Santa Hong Sri Saudi Mr Mr. Mrs Mrs. Dr Dr. &"
 )
+_UNFINISHED = frozenset(_UNFINISHED_WORDS.split())
+_LONGEST_UNFINISHED = max(map(len, _UNFINISHED))
 
 
-@dataclass(frozen=True, slots=True)
-class _Break:
-    """A newline between two lines, neither of them blank."""
+class _Break(NamedTuple):
+    """A newline between two lines, neither of them blank.
 
-    line: str  # the line before, its indentation included
+    Attributes:
+        line: the line before, its indentation included.
+        fits: its length, the least width that it fits into.
+        needed: its length with the next word, which did not fit into less.
+        indent: of the line before.
+        next_start: offset of the next line's first word.
+        next_indent: of the next line.
+        next_lower: it begins in lower case.
+        next_bullet: it begins with a bullet or a number.
+        goes_on: whatever the width.
+    """
+
+    line: str
+    fits: int
+    needed: int
     indent: int
-    next_start: int  # offset of the next line's first word
+    next_start: int
     next_indent: int
-    next_word: int  # length of that word
-    next_lower: bool  # it begins in lower case
+    next_lower: bool
     next_bullet: bool
-    goes_on: bool  # whatever the width
+    goes_on: bool
 
 
 def line_starts(text: str) -> list[int]:
@@ -69,9 +86,8 @@ def line_starts(text: str) -> list[int]:
         elif indented:
             ends = found.next_indent > 0
         else:
-            needed = len(found.line) + 1 + found.next_word
-            ends = needed + _SLACK <= width and not (
-                needed > _CLEARLY_SHORTER * width and _is_prose(found.line)
+            ends = found.needed + _SLACK <= width and not (
+                found.needed > _CLEARLY_SHORTER * width and _is_prose(found.line)
             )
         if ends:
             starts.append(found.next_start)
@@ -87,33 +103,37 @@ def _find_breaks(text: str) -> tuple[list[int], list[_Break], int]:
         following = gap.end()
         if following == len(text):
             return paragraphs, breaks, gap.start() - line_start
-        newline, indentation, more = gap.groups()
+        newline, indentation, more, word = gap.groups()
         next_indent = len(indentation)
         if more or newline == "\u2029":
             next_indent = len(gap[0]) - 1 - max(map(gap[0].rfind, "\r\n\u2028\u2029"))
             paragraphs.append(following)
         else:
             line = text[line_start : gap.start()].rstrip()
-            word = _WORD_HEAD.match(text, following)
-            lower = text[following].islower()
-            bullet = not text[following].isupper() and bool(_BULLET.match(text, following))
-            goes_on = not bullet and (
-                lower or bool(_UNFINISHED.search(line, max(0, len(line) - 12)))
+            first = word[0]
+            lower = first.islower()
+            bullet = (
+                not first.isupper()
+                and len(word) <= _LONGEST_BULLET
+                and bool(_BULLET.match(text, following))
             )
+            goes_on = not bullet and (lower or _is_unfinished(line))
+            fits, indent = len(line), content_start - line_start
+            needed = fits + 1 + len(word)
             breaks.append(
-                _Break(
-                    line=line,
-                    indent=content_start - line_start,
-                    next_start=following,
-                    next_indent=next_indent,
-                    next_word=len(word[0]) if word else 0,
-                    next_lower=lower,
-                    next_bullet=bullet,
-                    goes_on=goes_on,
-                )
+                _Break(line, fits, needed, indent, following, next_indent, lower, bullet, goes_on)
             )
         line_start, content_start = following - next_indent, following
     return paragraphs, breaks, len(text) - line_start
+
+
+def _is_unfinished(line: str) -> bool:
+    if line.endswith((",", ";", "-")):
+        before = line[-2:-1]
+        return before.isascii() and before.isalpha()
+    # One character more than the longest: of a longer word, no part is taken for a whole one.
+    end = line[-_LONGEST_UNFINISHED - 1 :].split()
+    return bool(end) and end[-1] in _UNFINISHED
 
 
 def _wrap_width(breaks: Sequence[_Break], last_line: int) -> int | None:
@@ -125,24 +145,26 @@ def _wrap_width(breaks: Sequence[_Break], last_line: int) -> int | None:
     taken for wrapped if that width explains enough of them, few lines exceed it, and sentences
     visibly run across it.
     """
-    open_breaks = [found for found in breaks if not _FINISHED.search(found.line)]
+    open_breaks = [
+        found for found in breaks if not _FINISHED.search(found.line, max(0, found.fits - 4))
+    ]
     changes: dict[int, int] = {}
     for found in open_breaks:
-        length = len(found.line)
-        changes[length] = changes.get(length, 0) + 1
-        beyond = length + 1 + found.next_word
-        changes[beyond] = changes.get(beyond, 0) - 1
+        changes[found.fits] = changes.get(found.fits, 0) + 1
+        changes[found.needed] = changes.get(found.needed, 0) - 1
     most = width = depth = 0
     for candidate, next_candidate in pairwise(sorted(changes)):
         depth += changes[candidate]
         if depth >= most:  # so many breaks are explained by any width up to the next candidate
             most, width = depth, next_candidate - 1
-    too_long = sum(len(found.line) > width for found in breaks) + (last_line > width)
+    too_long = sum([found.fits > width for found in breaks]) + (last_line > width)
     if width < _NARROWEST_WRAP or 3 * most < len(open_breaks) or 4 * too_long > most:
         return None
     if any(found.goes_on for found in open_breaks):
-        explained = [b for b in open_breaks if len(b.line) <= width < len(b.line) + 1 + b.next_word]
-        running = sum(found.goes_on or _is_prose(found.line) for found in explained)
+        explained = [found for found in open_breaks if found.fits <= width < found.needed]
+        running = sum([found.goes_on for found in explained])
+        if 4 * running < most:  # prose runs on as well, but takes longer to tell
+            running += sum(not found.goes_on and _is_prose(found.line) for found in explained)
         return width if 4 * running >= most else None
     return width if len(open_breaks) <= 2 and all(_is_prose(b.line) for b in open_breaks) else None
 
@@ -155,6 +177,6 @@ def _is_prose(line: str) -> bool:
 def _indents_paragraphs(breaks: Sequence[_Break]) -> bool:
     """Whether indented lines open paragraphs, rather than go on with list items."""
     running = [found for found in breaks if found.next_lower]
-    opened = sum(found.indent > found.next_indent for found in running)
-    hanging = sum(found.indent < found.next_indent for found in running)
+    opened = sum([found.indent > found.next_indent for found in running])
+    hanging = sum([found.indent < found.next_indent for found in running])
     return opened > hanging

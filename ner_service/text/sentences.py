@@ -13,9 +13,10 @@ from ner_service.text.lines import line_starts
 from ner_service.text.tokenizer import Tokens
 
 # Final punctuation, the quotes and brackets that close behind it, a gap. In given tokens a space
-# stands before those. "Yahoo! Inc" goes on.
+# stands before those. "Yahoo! Inc" goes on. The first sign is looked behind from, not before it:
+# the engine is quick to search for a set of characters, if the expression begins with one.
 _END = re.compile(
-    r"(?<![.!?…。！？])[.!?…。！？]++((?:[ ]?[\"'”’)\]»](?=[\s\"'”’)\]»]|\Z))*+)\s++"
+    r"[.!?…。！？](?<![.!?…。！？].)[.!?…。！？]*+((?:[ ]?[\"'”’)\]»](?=[\s\"'”’)\]»]|\Z))*+)\s++"
     r"(?!(?:Inc|Corp|Co|Ltd)\b)"
 )
 _OPENING = "\"'“‘«([`-–—*#$£€"

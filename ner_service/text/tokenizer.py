@@ -121,8 +121,9 @@ _EMOJI = rf"{_EMOJI_BASE}[\ufe0e\ufe0f\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U00
 
 _TOKEN = re.compile(
     r"(?!\s)("  # at a space, do not try them all
-    # Most tokens: a plain word before a space, newline or comma; brackets, quotes, commas.
-    r"[A-Za-z]++(?=[ \n,])|[,;\"()\[\]{}]"
+    # Most tokens: a plain word before a space, newline or comma; brackets, quotes, commas; a full
+    # stop or a number before a space.
+    r"[A-Za-z]++(?=[ \n,])|[,;\"()\[\]{}]|\.(?=\s)|[A-Za-z\d]++(?=[ \n])"
     # Web and e-mail addresses, without the punctuation that ends their sentence.
     r"|(?:https?|ftp)://\S*[^\s.,;:!?)\]}>'\"”’]|www\.\S*[^\s.,;:!?)\]}>'\"”’]"
     r"|\w[\w.+-]{0,63}+@\w[\w-]{0,62}+(?:\.\w[\w-]{0,62}+){1,8}"

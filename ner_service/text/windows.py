@@ -98,9 +98,10 @@ def lay_out(
         start, stop = stop, stop + length
     if stop > start:
         segments.append((start, stop))
-    slots = np.arange(token_count, dtype=np.int32)
-    if boundaries:
-        slots = np.insert(slots, boundaries, BOUNDARY_SLOT)
+    slots = np.full(token_count + len(boundaries), BOUNDARY_SLOT, dtype=np.int32)
+    is_token = np.ones(len(slots), dtype=bool)
+    is_token[[place + before for before, place in enumerate(boundaries)]] = False
+    slots[is_token] = np.arange(token_count, dtype=np.int32)
     windows = [piece for segment in segments for piece in _pieces(segment, window_tokens, overlap)]
     return Layout(slots, segments, windows)
 
