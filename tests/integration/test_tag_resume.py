@@ -122,7 +122,7 @@ def test_interrupted_from_the_keyboard_it_ends_and_keeps_its_shards(
     output = undisturbed / "interrupted.jsonl"
     arguments = (
         undisturbed / "in.jsonl", "--model", tiny_model, "--output", output,
-        "--shard-documents", "250", "--workers", "2", "--quiet",
+        "--shard-documents", "50", "--workers", "2", "--quiet",
     )  # fmt: skip
     process = start_tag(*arguments, stderr=subprocess.PIPE, start_new_session=True)
     shards = Path(f"{output}.shards")
