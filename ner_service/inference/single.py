@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ner_service.inference.decoding import (
     FORBIDDEN,
-    LEAST_EMISSION,
     DecodingWeights,
     Floats,
     forward_backward,
@@ -28,7 +27,7 @@ _MOST_GROWTH = 1e85
 """No sum over paths may become greater than this, whatever the emissions, ..."""
 _LEAST_TOTAL = 1e-35
 """... and that over all of them not smaller: then neither what is too small for a number nor what
-goes through an emission that `LEAST_EMISSION` has lifted is a share of it that counts."""
+goes through an emission below `decoding.LEAST_EMISSION` is a share of it that counts."""
 _SURE = 0.6
 """A path of more than half of the probability is the best one. With this much, its score is better
 than any other's by log(0.6 / 0.4) or more, and no search in single precision finds another, ..."""
@@ -139,9 +138,8 @@ class SingleDecoder:
         magnitude = sqrt(length * float(peaks.dot(peaks))) + length * self.largest
         if length > self.longest or 3 * length * magnitude * _PRECISION > _MOST_ROUNDING:
             return None
-        relative = emissions - peaks[:, None]
-        weights = np.exp(np.maximum(relative, LEAST_EMISSION, dtype=np.float64))
-        weights[emissions == FORBIDDEN] = 0.0
+        # What `LEAST_EMISSION` would lift does not count here: see `_LEAST_TOTAL`.
+        weights = np.exp((emissions - peaks[:, None]).astype(np.float64))
         steps = self.moves * weights[:, :, None]
         alpha = np.empty_like(weights)
         np.multiply(self.first, weights[0], alpha[0])
