@@ -214,6 +214,8 @@ class Tagger:
 
     def tag_documents(self, documents: Sequence[PreparedDocument]) -> list[Document]:
         """Find the entities of prepared documents, raw and pre-tokenised ones mixed."""
+        if not documents:
+            return []
         first_slots = [0, *accumulate(len(document.layout.slots) for document in documents)]
         windows, segments = [], []
         for document, offset in zip(documents, first_slots, strict=False):
@@ -351,14 +353,14 @@ class Tagger:
         self, documents: Sequence[PreparedDocument]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Row and boundary mark of every slot of all documents, one behind the other."""
-        if not documents:
-            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=bool)
-        word_rows = self._rows.look_up([document.tokens.texts for document in documents])
         slots = np.concatenate([document.layout.slots for document in documents])
-        is_boundary = slots == BOUNDARY_SLOT
+        words = np.concatenate(self._rows.look_up([d.tokens.texts for d in documents]))
+        boundaries = slots == BOUNDARY_SLOT
+        if len(words) == len(slots):
+            return words, boundaries
         rows = np.full(len(slots), BOUNDARY_ROW, dtype=np.int32)
-        rows[~is_boundary] = np.concatenate(word_rows)  # slots hold the tokens in their order
-        return rows, is_boundary
+        rows[~boundaries] = words  # slots are in the order of the tokens
+        return rows, boundaries
 
 
 def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:

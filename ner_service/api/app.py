@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 from ner_service.api import redaction, teaching
 from ner_service.api.auth import Guard, KeyRing
 from ner_service.api.dialects import comprehend, huggingface, presidio
-from ner_service.api.direct import DirectRoute
+from ner_service.api.direct import DirectRoute, ShortWay
 from ner_service.api.docs import add_docs
 from ner_service.api.edge import Edge
 from ner_service.api.logs import make_logger
@@ -94,6 +94,8 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
     # Everything that fails is answered by the edge, in one place.
     app.add_exception_handler(HTTPException, _pass_on)
     app.add_exception_handler(RequestValidationError, _pass_on)
+    # The last one added is the outermost.
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Edge, service=service, guard=guard, styles=STYLES)
     if settings.cors_origins:
         app.add_middleware(

@@ -79,6 +79,7 @@ class Metrics:
 
         self._by_outcome: dict[tuple[str, str], Counter] = {}
         self._by_route: dict[str, Histogram] = {}
+        self._by_model: dict[str, Counter] = {}
         self._by_label: dict[tuple[str, str], Counter] = {}
 
     def watch_queue(self, documents: Callable[[], int], tokens: Callable[[], int]) -> None:
@@ -97,6 +98,13 @@ class Metrics:
         if histogram is None:
             histogram = self._by_route[route] = self.request_seconds.labels(route)
         histogram.observe(seconds)
+
+    def count_tokens(self, model: str, tokens: int) -> None:
+        """Count tokens that were tagged."""
+        counter = self._by_model.get(model)
+        if counter is None:
+            counter = self._by_model[model] = self.tokens.labels(model)
+        counter.inc(tokens)
 
     def count_entities(self, model: str, labels: Iterable[str]) -> None:
         """Count entities that were answered, given the label of each."""

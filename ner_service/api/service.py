@@ -94,7 +94,9 @@ class Service:
 
     def count_entities(self, presentation: Presentation, outcomes: Sequence[Outcome]) -> None:
         """Count what was answered."""
-        known = presentation.model.labels.union(*(r.labels for r in self.ruling.plain.rules))
+        known = presentation.model.labels
+        if self.ruling.plain.rules:
+            known = known.union(*(rules.labels for rules in self.ruling.plain.rules))
         labels = [
             # A request's own rules may make up labels without end; they are counted as one.
             entity.label if entity.label in known else OTHER_LABEL
@@ -188,7 +190,7 @@ class Service:
                 outcomes.append(join(document, _sound([next(results) for _ in group])))
         if options.rules:
             outcomes = await self._apart_in_time(size, partial(_ruled, outcomes, options), arrived)
-        self.metrics.tokens.labels(model.info.name).inc(sum(len(p.tokens) for p in job.parts))
+        self.metrics.count_tokens(model.info.name, sum(len(p.tokens) for p in job.parts))
         return outcomes
 
     async def apart(self, size: int, work: Callable[[], T]) -> T:

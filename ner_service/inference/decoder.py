@@ -110,8 +110,9 @@ class Decoder:
     @staticmethod
     def force_boundaries(emissions: NDArray[np.float32], boundaries: NDArray[np.bool_]) -> None:
         """Leave tag 0, O, the only choice between sentences, in place."""
-        emissions[boundaries] = FORBIDDEN
-        emissions[boundaries, 0] = 0.0
+        if boundaries.any():  # most short texts have none
+            emissions[boundaries] = FORBIDDEN
+            emissions[boundaries, 0] = 0.0
 
     def decode(
         self,

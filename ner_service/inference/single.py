@@ -1,19 +1,19 @@
 """One short segment to its best path and the probabilities of its spans, in few NumPy calls.
 
 `decoding` does the same over a batch and is the reference. There, a step costs some calls for all
-segments together; for a single sentence the calls are all that it costs, so here they are fewer:
-the way back and the weights of all steps are worked out at once, sums are scaled by the best path
-instead of step by step, and only as far as a span asks for them.
+segments together; for a single sentence the calls are all that it costs, so here they are fewer.
+The sums come first, unscaled, with one call a step. Usually one path has more than half of the
+probability: it is the best one, and nothing has to be searched.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.inference.decoding import (
     FORBIDDEN,
-    LEAST_EMISSION,
     DecodingWeights,
     Floats,
     forward_backward,
@@ -21,12 +21,36 @@ from ner_service.inference.decoding import (
 )
 
 LONGEST = 128
-"""Steps. Sums are relative to the best path, so they grow with the number of paths."""
-_LEAST_GAIN = -60.0
-"""Where the best path gains less in a step than this below the best emission, sums could vanish."""
+"""Steps. Sums are not scaled, so they grow and shrink with every step."""
+_PRECISION = float(np.finfo(np.float32).eps)
+_MOST_GROWTH = 1e85
+"""No sum over paths may become greater than this, whatever the emissions, ..."""
+_LEAST_TOTAL = 1e-35
+"""... and that over all of them not smaller: then neither what is too small for a number nor what
+goes through an emission below `decoding.LEAST_EMISSION` is a share of it that counts."""
+_SURE = 0.6
+"""A path of more than half of the probability is the best one. With this much, its score is better
+than any other's by log(0.6 / 0.4) or more, and no search in single precision finds another, ..."""
+_MOST_ROUNDING = 0.1
+"""... if its sums are off by no more than this."""
 
 Found = list[tuple[int, int, int, float]]
 """Spans: first step, step behind the last, tag of the first, probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums over the paths of a segment.
+
+    Attributes:
+        steps: (T, K, K) weight of the step to tag j at step t from tag i at [t, j, i]; none at 0.
+        alpha: (T, K) over all ways to a tag.
+        total: over all paths.
+    """
+
+    steps: Floats
+    alpha: Floats
+    total: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +64,11 @@ class SingleDecoder:
         start: (K,) in single precision, as are the next two.
         transitions: (K, K).
         into: (K, K) the same turned round: from tag j to tag i at [i, j].
-        moves: (K, K) exp(transitions).
+        moves: (K, K) exp(into).
         first: (K,) exp(start).
         last: (K,) exp(end).
+        longest: steps after which a sum could be too great.
+        largest: of the legal moves' scores, either sign.
     """
 
     weights: DecodingWeights
@@ -54,12 +80,17 @@ class SingleDecoder:
     moves: Floats
     first: Floats
     last: Floats
+    longest: int
+    largest: float
 
     @classmethod
     def build(
         cls, weights: DecodingWeights, opens: NDArray[np.bool_], closing: NDArray[np.bool_]
     ) -> "SingleDecoder":
         """Work the forms out, once."""
+        moves = np.exp(np.ascontiguousarray(weights.transitions.T, dtype=np.float64))
+        first = np.exp(weights.start.astype(np.float64))
+        last = np.exp(weights.end.astype(np.float64))
         return cls(
             weights,
             frozenset(np.flatnonzero(opens).tolist()),
@@ -67,9 +98,14 @@ class SingleDecoder:
             weights.start.astype(np.float32),
             weights.transitions.astype(np.float32),
             np.ascontiguousarray(weights.transitions.T, dtype=np.float32),
-            np.exp(weights.transitions.astype(np.float64)),
-            np.exp(weights.start.astype(np.float64)),
-            np.exp(weights.end.astype(np.float64)),
+            moves,
+            first,
+            last,
+            min(_safe_steps(first, moves.T), _safe_steps(last, moves)),
+            max(
+                float(np.abs(scores[scores != FORBIDDEN]).max(initial=0.0))
+                for scores in (weights.start, weights.transitions, weights.end)
+            ),
         )
 
     def decode(self, emissions: NDArray[np.float32]) -> tuple[list[int], Found]:
@@ -78,18 +114,55 @@ class SingleDecoder:
         Args:
             emissions: (T, K), of at most `LONGEST` steps.
         """
-        best = self._best(emissions)
-        path = self._way_back(best)
+        sums = self._sums(emissions)
+        path = None if sums is None else self._likely(sums)
+        if path is None:
+            path = self._way_back(self._best(emissions))
         spans = self._spans(path)
         if not spans:
             return path, []
-        scores = self._scores(emissions, best, path, spans)
-        if scores is None:
+        if sums is None:
             scores = self._careful_scores(emissions, path, spans)
+        else:
+            scores = self._scores(sums, path, spans)
         tags = [path[first] for first, _ in spans]
         return path, [
             (*span, tag, score) for span, tag, score in zip(spans, tags, scores, strict=True)
         ]
+
+    def _sums(self, emissions: NDArray[np.float32]) -> _Sums | None:
+        """Sums as in `decoding.forward_backward`, unscaled; None where they may fail."""
+        length = len(emissions)
+        peaks = emissions.max(axis=1)
+        # The score of a good path is at most this; each step adds three numbers.
+        magnitude = sqrt(length * float(peaks.dot(peaks))) + length * self.largest
+        if length > self.longest or 3 * length * magnitude * _PRECISION > _MOST_ROUNDING:
+            return None
+        # What `LEAST_EMISSION` would lift does not count here: see `_LEAST_TOTAL`.
+        weights = np.exp((emissions - peaks[:, None]).astype(np.float64))
+        steps = self.moves * weights[:, :, None]
+        alpha = np.empty_like(weights)
+        np.multiply(self.first, weights[0], alpha[0])
+        dot = np.dot
+        for step, before, now in zip(steps[1:], alpha[:-1], alpha[1:], strict=True):
+            dot(step, before, now)
+        total = float(alpha[-1].dot(self.last))
+        return _Sums(steps, alpha, total) if total > _LEAST_TOTAL else None
+
+    def _likely(self, sums: _Sums) -> list[int] | None:
+        """The path that has more than half of the probability, if there is one."""
+        steps, alpha = sums.steps, sums.alpha
+        came_from = (steps[1:] * alpha[:-1, None, :]).argmax(axis=2).tolist()  # (T - 1, K)
+        tag = int((alpha[-1] * self.last).argmax())
+        share = float(self.last[tag]) / sums.total
+        path = [tag]
+        for place in range(len(came_from) - 1, -1, -1):
+            before = came_from[place][tag]
+            share *= float(steps[place + 1, tag, before])
+            tag = before
+            path.append(tag)
+        path.reverse()
+        return path if share * float(alpha[0, tag]) > _SURE else None
 
     def _best(self, emissions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score of the best way to each tag at each step; the very sums of `decoding.viterbi`."""
@@ -126,43 +199,21 @@ class SingleDecoder:
                 spans.append((first, end))
         return spans
 
-    def _scores(
-        self,
-        emissions: NDArray[np.float32],
-        best: NDArray[np.float32],
-        path: list[int],
-        spans: list[tuple[int, int]],
-    ) -> list[float] | None:
-        """Probability of each span, as in `decoding.span_probabilities`; None if sums may fail."""
-        peaks = emissions.max(axis=1)
-        gains = best.max(axis=1).astype(np.float64)
-        gains[1:] -= gains[:-1].copy()
-        gains -= peaks
-        if not gains.min() > _LEAST_GAIN:
-            return None
-        relative = np.maximum((emissions - peaks[:, None]).astype(np.float64), LEAST_EMISSION)
-        weights = np.exp(relative - gains[:, None])
-        weights[emissions == FORBIDDEN] = 0.0
-        steps = list(self.moves * weights[:, None, :])  # T times (K, K): step 0 has none before it
-        length, last_first = len(path), spans[-1][0]
-        alpha = [self.first * weights[0]]
-        for step in steps[1 : last_first + 1]:
-            alpha.append(alpha[-1].dot(step))
-        lowest = min(spans[0][1], last_first)
+    def _scores(self, sums: _Sums, path: list[int], spans: list[tuple[int, int]]) -> list[float]:
+        """Probability of each span, as in `decoding.span_probabilities`."""
+        steps, alpha = sums.steps, sums.alpha
+        length, lowest = len(path), spans[0][1]
         beta = [self.last]  # of the last step, then of those before it
         for step in steps[length - 1 : lowest : -1]:
-            beta.append(step.dot(beta[-1]))
-        total = float(alpha[last_first].dot(beta[length - 1 - last_first]))
-        if not 0.0 < total < float("inf"):
-            return None
+            beta.append(beta[-1].dot(step))
         scores = []
         for first, end in spans:
-            score = float(alpha[first][path[first]]) / total
+            score = float(alpha[first, path[first]]) / sums.total
             for place in range(first + 1, end):
-                score *= float(steps[place][path[place - 1], path[place]])
+                score *= float(steps[place, path[place], path[place - 1]])
             tag = path[end - 1]
             if end < length:
-                onward = steps[end][tag] * self.closing[tag]
+                onward = steps[end, :, tag] * self.closing[tag]
                 score *= float(onward.dot(beta[length - 1 - end]))
             else:
                 score *= float(self.last[tag])
@@ -179,3 +230,12 @@ class SingleDecoder:
         found = span_probabilities(lattice, rows, firsts, ends, paths, self.closing)
         scores: list[float] = found.tolist()
         return scores
+
+
+def _safe_steps(sums: Floats, moves: Floats) -> int:
+    """For how many steps no sum is too great: an emission weighs at most 1."""
+    for step in range(LONGEST):
+        if not sums.max() < _MOST_GROWTH:
+            return step
+        sums = sums @ moves
+    return LONGEST

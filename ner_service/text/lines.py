@@ -76,6 +76,8 @@ def line_starts(text: str) -> list[int]:
         Offsets of the first word behind each newline that ends a sentence, in no order.
     """
     starts, breaks, last_line = _find_breaks(text)
+    if not breaks:
+        return starts
     width = _wrap_width(breaks, last_line)
     indented = width is not None and _indents_paragraphs(breaks)
     for found in breaks:

@@ -85,12 +85,12 @@ def lay_out(
             f"got {window_tokens} and {overlap}"
         )
     segments: list[tuple[int, int]] = []
-    boundaries: list[int] = []  # token index behind each boundary slot
+    boundaries: list[int] = []  # slots
     start = stop = 0
     for begin, end in pairwise([*sentence_starts, token_count]):
         length = end - begin
         if stop > start and stop + 1 + length - start <= window_tokens:
-            boundaries.append(begin)
+            boundaries.append(stop)
             stop += 1 + length
             continue
         if stop > start:
@@ -98,10 +98,13 @@ def lay_out(
         start, stop = stop, stop + length
     if stop > start:
         segments.append((start, stop))
-    slots = np.full(token_count + len(boundaries), BOUNDARY_SLOT, dtype=np.int32)
-    is_token = np.ones(len(slots), dtype=bool)
-    is_token[[place + before for before, place in enumerate(boundaries)]] = False
-    slots[is_token] = np.arange(token_count, dtype=np.int32)
+    slots = np.arange(token_count, dtype=np.int32)
+    if boundaries:
+        is_token = np.ones(token_count + len(boundaries), dtype=bool)
+        is_token[boundaries] = False
+        spread = np.full(len(is_token), BOUNDARY_SLOT, dtype=np.int32)
+        spread[is_token] = slots
+        slots = spread
     windows = [piece for segment in segments for piece in _pieces(segment, window_tokens, overlap)]
     return Layout(slots, segments, windows)
 
