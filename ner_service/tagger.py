@@ -158,7 +158,6 @@ class Tagger:
         backend: BackendName = "auto",
         precision: Precision = "full",
         threads: int | None = None,
-        checked: str | None = None,
     ) -> "Tagger":
         """Load a model by path or by name.
 
@@ -168,7 +167,6 @@ class Tagger:
             precision: `int8` is for bulk work; scores then depend a little on the batch. `half`
                 is for a GPU.
             threads: threads of the network, all cores if None.
-            checked: see `load_artifact`.
 
         Raises:
             ModelNotFoundError: no such model.
@@ -176,7 +174,7 @@ class Tagger:
             ConfigError: the model cannot be served that way.
         """
         path = resolve_model(name_or_path)
-        artifact = load_artifact(path, checked=checked)
+        artifact = load_artifact(path)
         return cls(artifact, make_backend(artifact, backend, precision, threads))
 
     def tag(self, text: str, options: TagOptions | None = None) -> Document:

@@ -111,20 +111,15 @@ def write_manifest(path: Path) -> None:
     os.replace(file.name, path / MANIFEST)
 
 
-def load_artifact(path: Path, *, checked: str | None = None) -> Artifact:
+def load_artifact(path: Path) -> Artifact:
     """Read and check a model directory.
-
-    Args:
-        path: the directory.
-        checked: the version of which somebody has compared all hashes a moment ago; of it they
-            are not compared again.
 
     Raises:
         ArtifactError: a file is missing, altered, damaged, not finite or of a newer schema.
     """
     if not path.is_dir():
         raise ArtifactError(f"{path}: expected a model directory")
-    version = _check_manifest(path, checked)
+    version = _check_manifest(path)
     config = _load_config(path / CONFIG)
     vocabulary = _load_vocabulary(path / VOCABULARY)
     arrays = _map_safetensors(path / WEIGHTS)
@@ -136,7 +131,7 @@ def load_artifact(path: Path, *, checked: str | None = None) -> Artifact:
     return Artifact(path, version, config, vocabulary, weights, tables)
 
 
-def _check_manifest(path: Path, checked: str | None) -> str:
+def _check_manifest(path: Path) -> str:
     manifest = path / MANIFEST
     try:
         raw = manifest.read_bytes()
@@ -149,14 +144,13 @@ def _check_manifest(path: Path, checked: str | None) -> str:
     for name in REQUIRED:
         if name not in expected:
             raise ArtifactError(f"{manifest}: expected an entry for {name}")
-    version = hashlib.sha256(raw).hexdigest()[:12]
     for name, digest in expected.items():
         file = path / name
         if not file.is_file():
             raise ArtifactError(f"{file}: expected this file, found none")
-        if version != checked and _sha256(file) != digest:
+        if _sha256(file) != digest:
             raise ArtifactError(f"{file}: altered or damaged, its SHA-256 is not the manifest's")
-    return version
+    return hashlib.sha256(raw).hexdigest()[:12]
 
 
 def _load_config(file: Path) -> ArtifactConfig:

@@ -58,12 +58,8 @@ class WorkerSettings:
 class ShardTagger:
     """A model with the job's options, ready for shards; every engine's workers are this."""
 
-    def __init__(self, settings: WorkerSettings, *, checked: bool = False) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         """Load the model, with one thread.
-
-        Args:
-            settings: the job's.
-            checked: this machine has just compared the hashes of the model's files.
 
         Raises:
             NerError: it cannot be loaded or is not the one that the job began with.
@@ -76,7 +72,6 @@ class ShardTagger:
             backend=settings.options.backend,
             precision=settings.options.precision,
             threads=1,
-            checked=settings.version if checked else None,
         )
         version = self._tagger.info.version
         if version != settings.version:
@@ -141,8 +136,7 @@ def _serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
     if first is None:
         return
     try:
-        # Who started this process has checked the model before.
-        tagger = ShardTagger(WorkerSettings.from_json(first[1]), checked=True)
+        tagger = ShardTagger(WorkerSettings.from_json(first[1]))
         while (frame := receive(inbound)) is not None:
             digest, _, payload = frame[1].partition(b"\n")
             send(outbound, RESULT, tagger.tag(payload, digest.decode()))

@@ -104,21 +104,6 @@ def test_altered_file_is_named(model, name):
     assert_refused(model, name, "SHA-256")
 
 
-def test_hashes_of_a_version_that_was_checked_are_not_compared_again(model):
-    version = load_artifact(model).version
-    card = model / "README.md"
-    card.write_text("A card.", encoding="utf-8")
-    write_manifest(model)
-    newer = load_artifact(model).version
-    card.write_text("Another.", encoding="utf-8")
-    assert load_artifact(model, checked=newer).version == newer
-    with pytest.raises(ArtifactError, match="SHA-256"):
-        load_artifact(model, checked=version)
-    card.unlink()
-    with pytest.raises(ArtifactError, match="found none"):
-        load_artifact(model, checked=newer)
-
-
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("kept", [0, 7, 100])
 def test_truncated_file_is_named(model, name, kept):
