@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +27,11 @@ from ner_service.inference.backend import Backend, BackendName, Precision
 from ner_service.inference.backends import make_backend
 from ner_service.inference.consistency import Consistency
 from ner_service.inference.decoder import Decoder
-from ner_service.inference.emissions import compute_emissions
+from ner_service.inference.emissions import emission_steps
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
-from ner_service.inference.states import compute_states
+from ner_service.inference.states import state_steps
+from ner_service.inference.steps import Steps, finish
 from ner_service.memory import CachedWords, Example, Memory, Recalled, seen_by
 from ner_service.tags import Span
 from ner_service.text.sentences import end_long_sentences
@@ -212,6 +214,15 @@ class Tagger:
 
     def tag_documents(self, documents: Sequence[PreparedDocument]) -> list[Document]:
         """Find the entities of prepared documents, raw and pre-tokenised ones mixed."""
+        return finish(self.tagging_steps(documents))
+
+    def tagging_steps(self, documents: Sequence[PreparedDocument]) -> Steps[list[Document]]:
+        """The same in steps, which give out what the network, the memory and analyses have to do.
+
+        The steps of a tagger are for one thread; what they give out may be done on another, one
+        after the other. While they wait, other documents' steps may be done, but nothing may be
+        taught or forgotten.
+        """
         if not documents:
             return []
         first_slots = [0, *accumulate(len(document.layout.slots) for document in documents)]
@@ -220,22 +231,27 @@ class Tagger:
             windows += [window.moved(offset) for window in document.layout.windows]
             segments += [(a + offset, b + offset) for a, b in document.layout.segments]
         row_ids, boundaries = self._slots(documents)
+        # What the cache holds now: while these steps wait, it may be emptied.
+        matrix, forms, era = self._rows.matrix, self._rows.forms, self._rows.era
         recalled: Recalled | None = None
         decoder, analyser = self._decoder, self._analyser
         taught_any = len(self.memory) > 0 and len(windows) > 0
         if taught_any:
-            states, emissions = compute_states(self._backend, self._rows.matrix, row_ids, windows)
+            states, emissions = yield from state_steps(self._backend, matrix, row_ids, windows)
         else:
-            emissions = compute_emissions(
-                self._backend, self._rows.matrix, row_ids, windows, len(self._config.tags)
+            emissions = yield from emission_steps(
+                self._backend, matrix, row_ids, windows, len(self._config.tags)
             )
         if self._consistency.weight:
             decoder.force_boundaries(emissions, boundaries)
-            self._consistency.share(emissions, self._rows.forms[row_ids], first_slots, segments)
+            self._consistency.share(emissions, forms[row_ids], first_slots, segments)
         if taught_any:
             texts = [document.tokens.texts for document in documents]
-            words = CachedWords(texts, row_ids[~boundaries], self._rows.era)
-            recalled = self.memory.recall(words, states, emissions, segments, boundaries)
+            words = CachedWords(texts, row_ids[~boundaries], era)
+            recalled = yield partial(
+                self.memory.recall, words, states, emissions, segments, boundaries
+            )
+            assert recalled is not None
             emissions = recalled.emissions
             decoder, analyser = self.memory.decoder, self.memory.analyser
         summed = None if recalled is None else recalled.summed
@@ -268,12 +284,10 @@ class Tagger:
             analysis = None
             if document.wanted is not None:
                 own = emissions[begin:end].astype(np.float64)
-                analysis = analyser.analyse(
-                    DecodedDocument(
-                        document.text, document.tokens, document.layout, own, tag_ids, entities
-                    ),
-                    document.wanted,
+                decoded_document = DecodedDocument(
+                    document.text, document.tokens, document.layout, own, tag_ids, entities
                 )
+                analysis = yield partial(analyser.analyse, decoded_document, document.wanted)
                 if recalled is not None and document.wanted.marginals:
                     near = recalled.neighbours(document.tokens, begin + token_slots(slots), spans)
                     analysis = replace(analysis, neighbours=near)
@@ -332,8 +346,8 @@ class Tagger:
             if not len(row_ids):
                 found.append(np.zeros((0, self._config.network.state_width), dtype=np.float32))
                 continue
-            states, _ = compute_states(
-                self._backend, self._rows.matrix, row_ids, document.layout.windows
+            states, _ = finish(
+                state_steps(self._backend, self._rows.matrix, row_ids, document.layout.windows)
             )
             found.append(states[token_slots(document.layout.slots)])
         return found

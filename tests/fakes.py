@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from ner_service.api.app import create_app
 from ner_service.api.settings import Settings
 from ner_service.entities import entities_from_spans
+from ner_service.inference.steps import Steps, finish
 from ner_service.tagger import Document, ModelInfo, PreparedDocument
 from ner_service.tags import spans_from_tags, tag_inventory
 from ner_service.text import Tokens, lay_out, sentence_starts, tokenize
@@ -47,12 +48,18 @@ class FakeTagger:
         return self._tag(self.prepare(text))
 
     def tag_documents(self, documents: Sequence[PreparedDocument]) -> list[Document]:
+        return finish(self.tagging_steps(documents))
+
+    def tagging_steps(self, documents: Sequence[PreparedDocument]) -> Steps[list[Document]]:
         self.batches.append([document.text for document in documents])
-        self.gate.wait(timeout=30)
+        yield self.network
         for document in documents:
             if self.poison is not None and self.poison in document.text:
                 raise RuntimeError("poisoned batch")
         return [self._tag(document) for document in documents]
+
+    def network(self) -> None:
+        self.gate.wait(timeout=30)
 
     def word_ids(self, words: Sequence[str]) -> list[int]:
         return [len(word) for word in words]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from ner_service.api.batcher import AT_ONCE
 from ner_service.api.logs import make_logger
 from ner_service.api.parsing import Item
 from ner_service.api.service import Service
@@ -30,6 +31,19 @@ async def tag(service: Service, *texts: str, receive=None, options: TagOptions |
     return await service.tag(
         items, service.models.get(None), arrived=arrived, receive=receive, options=options
     )
+
+
+async def occupy(service: Service, tagger: FakeTagger) -> list[asyncio.Task]:
+    """Requests in work, one a batch, so many that others have to wait until the gate is opened."""
+    tagger.gate.clear()
+    tasks = []
+    for number in range(AT_ONCE):
+        tasks.append(asyncio.create_task(tag(service, f"running {number}")))
+        await until(lambda n=number: len(tagger.batches) == n + 1)
+    return tasks
+
+
+RUNNING = [[f"running {number}"] for number in range(AT_ONCE)]
 
 
 def names(outcomes) -> list[list[str]]:

@@ -1,23 +1,28 @@
-"""The one inference thread, and the queue in front of it.
+"""Batches of requests, formed and read on the event loop; the network runs on a thread beside it.
 
-Requests wait in a fair queue; the thread takes batches from it as fast as it can, so nothing waits
-for company and batches form by themselves under load. A lone small request does not even change
-threads. A request that is cancelled or
-out of time leaves the queue; whoever shares its batch does not notice.
+Requests wait in a fair queue and are taken from it as soon as the network has room, so nothing
+waits for company and batches form by themselves under load. While the network works on one, the
+event loop answers those of the one before and prepares the next. A lone small request does not even
+change threads. A request that is cancelled or out of time leaves the queue; whoever shares its
+batch does not notice.
 """
 
 import asyncio
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from ner_service.api.admission import effort_of
 from ner_service.api.metrics import Metrics
 from ner_service.api.scheduler import FairQueue, Share
+from ner_service.api.worker import Worker
+from ner_service.inference.steps import Steps, Work
 from ner_service.tagger import Document, PreparedDocument, Tagger
 
-# Seconds to wait at the end for a batch that is in work; the thread does not keep the process.
-LONGEST_JOIN = 5.0
+# Batches in work: one in the network, one whose other steps are done meanwhile.
+AT_ONCE = 2
 
 
 class Job:
@@ -41,11 +46,23 @@ class Job:
     @property
     def abandoned(self) -> bool:
         """Nobody waits for it any more."""
-        return self.future.done()
+        return self.future.done() or self.loop.is_closed()
+
+
+class _Batch:
+    """Shares of requests in work."""
+
+    def __init__(self, shares: Sequence[Share[Job]]) -> None:
+        self.shares = shares
+        self.tagger = shares[0].work.tagger
+        self.parts = [part for s in shares for part in s.work.parts[s.start : s.stop]]
+        self.cost = sum(sum(s.work.costs[s.start : s.stop]) for s in shares)
+        self.steps: Steps[list[Document]] = self.tagger.tagging_steps(self.parts)
+        self.begun = time.perf_counter()
 
 
 class Batcher:
-    """Runs jobs on one thread, which is started by the first of them."""
+    """Runs jobs, all of them from one event loop at a time."""
 
     def __init__(
         self,
@@ -63,42 +80,37 @@ class Batcher:
             batch_parts: documents, or parts of long ones, in a batch.
             turn_tokens: tokens after which a request lets others go first.
             metrics: where batches are counted.
-            observe: told the cost in tokens and the seconds of every batch, from the thread.
+            observe: told the cost in tokens of every batch, and the seconds that it took beyond
+                those of the batches before it.
         """
         self._queue: FairQueue[Job] = FairQueue(batch_tokens, batch_parts, turn_tokens)
         self._metrics = metrics
         self._observe = observe
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._closed = False
-        # Held while a batch is tagged: a tagger is asked by one thread at a time.
-        self._tagging = threading.Lock()
+        self._worker = Worker()
+        self._in_work = 0
+        self._last_end = 0.0
+        # What is to be done while nothing is tagged, and whether such a thing is being done.
+        self._alone: deque[tuple[Work, asyncio.Future[Any]]] = deque()
+        self._is_alone = False
+        # The loop that will look at the queue soon.
+        self._awake: asyncio.AbstractEventLoop | None = None
 
     def run_here(self, job: Job) -> list[Document | Exception] | None:
-        """Run a job on the calling thread if nothing waits and nothing runs; else return None.
+        """Run a job at once if nothing waits and nothing runs; else return None.
 
-        For a small job this is quicker than waking the inference thread and being woken by it.
+        For a small job this is quicker than waking the thread and being woken by it.
         """
-        if self._queue or not self._tagging.acquire(blocking=False):
+        if self._in_work or self._is_alone or self._queue or self._alone:
             return None
-        try:
-            return self._tag(job.tagger, job.parts, cost=sum(job.costs))
-        finally:
-            self._tagging.release()
-
-    def exclusively(self, work: Callable[[], None]) -> None:
-        """Do something to a tagger while nothing is tagged; blocks."""
-        with self._tagging:
-            work()
+        begin = time.perf_counter()
+        results = _tag_or_fail(job.tagger, job.parts)
+        self._count(job.parts, sum(job.costs), begin)
+        return results
 
     async def run(self, job: Job) -> list[Document | Exception]:
         """Wait for the results of all parts of a job; cancelling drops it from the queue."""
-        with self._wake:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
-                self._thread.start()
-            self._queue.put(job)
-            self._wake.notify()
+        self._queue.put(job)
+        self._wake(job.loop)
         try:
             await job.future
         except BaseException:
@@ -106,87 +118,118 @@ class Batcher:
             raise
         return job.results
 
+    async def exclusively(self, work: Callable[[], None]) -> None:
+        """Do something to a tagger, on the thread, while nothing is tagged."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._alone.append((work, done))
+        self._wake(loop)
+        await done
+
     def close(self) -> None:
-        """Let the thread finish what somebody waits for, and end."""
-        with self._wake:
-            self._closed = True
-            self._wake.notify()
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(timeout=LONGEST_JOIN)
+        """Let the thread finish what it has, and end; what is left is done on the event loop."""
+        self._worker.close()
 
     @property
     def alive(self) -> bool:
         """Whether the thread can take work; one that was not needed yet counts."""
-        return self._thread is None or self._thread.is_alive()
+        return self._worker.alive
 
-    def _work(self) -> None:
-        while shares := self._take():
-            try:
-                self._run_batch(shares)
-            except Exception as error:  # the thread has to outlive whatever happens to a batch
-                for share in shares:
-                    _deliver(share.work.loop, [share.work], error)
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Soon, not now: requests that arrived at the same time share a batch.
+        if self._awake is not loop:
+            self._awake = loop
+            self._worker.serve(loop)
+            loop.call_soon(self._look)
 
-    def _take(self) -> list[Share[Job]]:
-        with self._wake:
-            while not (shares := self._queue.take()) and not self._closed:
-                self._wake.wait()
-            return shares
+    def _look(self) -> None:
+        """Put into work what waits and has room."""
+        self._awake = None
+        while self._alone and self._alone[0][1].done():  # whoever wanted it was cancelled
+            self._alone.popleft()
+        while self._in_work < AT_ONCE and not self._is_alone:
+            if self._alone:
+                if not self._in_work:
+                    work, done = self._alone.popleft()
+                    self._is_alone = True
+                    self._worker.do(work, partial(self._end_alone, done))
+                return
+            shares = self._queue.take()
+            if not shares:
+                return
+            self._in_work += 1
+            self._advance(_Batch(shares))
 
-    def _run_batch(self, shares: Sequence[Share[Job]]) -> None:
-        begin = time.perf_counter()
-        for share in shares:
-            if share.start == 0:
-                self._metrics.queue_seconds.observe(begin - share.work.queued)
-        parts = [part for share in shares for part in share.work.parts[share.start : share.stop]]
-        cost = sum(sum(share.work.costs[share.start : share.stop]) for share in shares)
-        with self._tagging:
-            results = iter(self._tag(shares[0].work.tagger, parts, cost=cost))
-        finished: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-        for share in shares:
+    def _end_alone(
+        self, done: "asyncio.Future[Any]", result: object, error: Exception | None
+    ) -> None:
+        self._is_alone = False
+        self._look()  # before who waited can ask for more
+        _resolve(done, result, error)
+
+    def _advance(
+        self, batch: _Batch, result: object = None, error: Exception | None = None
+    ) -> None:
+        """Do the next step of a batch."""
+        try:
+            work = batch.steps.throw(error) if error is not None else batch.steps.send(result)
+        except StopIteration as end:
+            results: list[Document | Exception] = end.value
+        except Exception as failure:  # whatever it is, it is given to the one that caused it
+            results = _apart(batch.tagger, batch.parts, failure)
+        else:
+            self._worker.do(work, partial(self._advance, batch))
+            return
+        self._end(batch, results)
+
+    def _end(self, batch: _Batch, results: Sequence[Document | Exception]) -> None:
+        self._in_work -= 1
+        if self._queue or self._alone:
+            self._wake(asyncio.get_running_loop())
+        error: Exception | None = None
+        try:
+            for share in batch.shares:
+                if share.start == 0:
+                    self._metrics.count_wait(batch.begun - share.work.queued)
+            self._count(batch.parts, batch.cost, batch.begun)
+        except Exception as failure:  # others must still be served, whatever happened here
+            error = failure
+        remaining = iter(results)
+        for share in batch.shares:
             job = share.work
-            job.results += [next(results) for _ in range(share.start, share.stop)]
-            if share.stop == len(job.parts):
-                finished.setdefault(job.loop, []).append(job)
-        for loop, jobs in finished.items():
-            _deliver(loop, jobs, None)
+            job.results += [next(remaining) for _ in range(share.start, share.stop)]
+            if error is not None or share.stop == len(job.parts):
+                _resolve(job.future, None, error)
 
-    def _tag(
-        self, tagger: Tagger, parts: Sequence[PreparedDocument], *, cost: int
-    ) -> list[Document | Exception]:
-        begin = time.perf_counter()
-        results = _tag_or_fail(tagger, parts)
-        seconds = time.perf_counter() - begin
+    def _count(self, parts: Sequence[PreparedDocument], cost: int, begun: float) -> None:
+        end = time.perf_counter()
         self._metrics.batch_documents.observe(len(parts))
         self._metrics.batch_tokens.observe(sum(len(part.tokens) for part in parts))
-        self._metrics.inference_seconds.observe(seconds)
-        self._observe(cost, seconds)
-        return results
+        self._metrics.inference_seconds.observe(end - begun)
+        self._observe(cost, end - max(begun, self._last_end))
+        self._last_end = end
 
 
 def _tag_or_fail(tagger: Tagger, parts: Sequence[PreparedDocument]) -> list[Document | Exception]:
     """Tag a batch; if it fails, tag its parts one by one, so that only the bad one fails."""
     try:
         return list(tagger.tag_documents(parts))
-    except Exception as error:  # whatever it is, it is given to the one request that caused it
-        if len(parts) == 1:
-            return [error]
+    except Exception as error:
+        return _apart(tagger, parts, error)
+
+
+def _apart(
+    tagger: Tagger, parts: Sequence[PreparedDocument], error: Exception
+) -> list[Document | Exception]:
+    if len(parts) == 1:
+        return [error]
     return [_tag_or_fail(tagger, [part])[0] for part in parts]
 
 
-def _deliver(loop: asyncio.AbstractEventLoop, jobs: Sequence[Job], error: Exception | None) -> None:
-    try:
-        loop.call_soon_threadsafe(_resolve, jobs, error)
-    except RuntimeError:  # the loop is closed: nobody waits any more
+def _resolve(future: "asyncio.Future[Any]", result: object, error: Exception | None) -> None:
+    if future.done() or future.get_loop().is_closed():
         return
-
-
-def _resolve(jobs: Sequence[Job], error: Exception | None) -> None:
-    for job in jobs:
-        if job.future.done():
-            continue
-        if error is None:
-            job.future.set_result(None)
-        else:
-            job.future.set_exception(error)
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -151,8 +151,7 @@ class Edge:
         # The pattern, not the path: a path may hold anything.
         route = getattr(scope.get("route"), "path", "(none)")
         self._service.metrics.count_request(route, info.outcome, seconds)
-        self._logger.info(
-            "request",
+        self._service.request_log.write(
             request_id=info.id,
             method=scope["method"] if len(scope["method"]) < 10 else "(other)",
             route=route,

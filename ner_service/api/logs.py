@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import time
+from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quote
 from typing import Any, TextIO
 
 import structlog
@@ -83,6 +85,35 @@ def make_logger(level: str, stream: TextIO | None = None) -> FilteringBoundLogge
         wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
     ).bind()  # once, instead of for every line
     return logger
+
+
+class RequestLog:
+    """Writes the line of each request as the logger would, by hand: there are most of them."""
+
+    def __init__(self, level: str, stream: TextIO | None = None) -> None:
+        """Write to standard error if None; nothing if only what is worse than `info` is wanted."""
+        self._wanted = _number(level) <= logging.INFO
+        self._stream = _LossyStream(stream or sys.stderr)
+
+    def write(
+        self,
+        *,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        outcome: str,
+        milliseconds: float,
+    ) -> None:
+        """Write one line."""
+        if not self._wanted:
+            return
+        timestamp = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+        self._stream.msg(
+            f'{{"request_id":{quote(request_id)},"method":{quote(method)},"route":{quote(route)},'
+            f'"status":{status},"outcome":{quote(outcome)},"milliseconds":{milliseconds},'
+            f'"event":"request","level":"info","timestamp":"{timestamp}Z"}}'
+        )
 
 
 def configure_library_logs(level: str) -> None:

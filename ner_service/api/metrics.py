@@ -1,6 +1,9 @@
 """What Prometheus sees. One registry an application, so that several can live in a process."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,17 +14,73 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 DOCUMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 TOKENS = (16, 64, 256, 1024, 2048, 4096, 8192, 16384)
 
 
-class Metrics:
-    """Counters, gauges and histograms of the service; no text ever gets into a label.
+class Tally(Collector):
+    """A counter for the event loop alone: without locks, for what every request counts."""
 
-    Finding the child of a label set costs more than counting, so children are kept.
-    """
+    def __init__(self, name: str, help_text: str, labels: Sequence[str]) -> None:
+        """Start at nothing."""
+        self._name, self._help, self._labels = name, help_text, labels
+        self._counts: Counts[tuple[str, ...]] = Counts()
+
+    def add(self, labels: tuple[str, ...], amount: int = 1) -> None:
+        """Count under one value for each label."""
+        self._counts[labels] += amount
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what was counted to Prometheus."""
+        family = CounterMetricFamily(self._name, self._help, labels=self._labels)
+        for labels, count in self._counts.items():
+            family.add_metric(labels, count)
+        yield family
+
+
+class Distribution(Collector):
+    """A histogram for the event loop alone: likewise."""
+
+    def __init__(
+        self, name: str, help_text: str, labels: Sequence[str], *, bounds: Sequence[float]
+    ) -> None:
+        """Start at nothing; `bounds` are the greatest values of the buckets, rising."""
+        self._name, self._help, self._labels = name, help_text, labels
+        self._bounds = bounds
+        self._counts: dict[tuple[str, ...], list[int]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
+        if not labels:  # what has no labels is there before the first value
+            self._begin(())
+
+    def observe(self, labels: tuple[str, ...], value: float) -> None:
+        """Count a value."""
+        counts = self._counts.get(labels)
+        if counts is None:
+            counts = self._begin(labels)
+        counts[bisect_left(self._bounds, value)] += 1
+        self._sums[labels] += value
+
+    def _begin(self, labels: tuple[str, ...]) -> list[int]:
+        counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
+        self._sums[labels] = 0.0
+        return counts
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what was counted to Prometheus."""
+        family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
+        names = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        for labels, counts in self._counts.items():
+            buckets = list(zip(names, accumulate(counts), strict=True))
+            family.add_metric(labels, buckets, self._sums[labels])
+        yield family
+
+
+class Metrics:
+    """Counters, gauges and histograms of the service; no text ever gets into a label."""
 
     def __init__(self) -> None:
         """Register everything anew."""
@@ -29,27 +88,31 @@ class Metrics:
         self.registry = registry
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self.requests = Counter(
-            "ner_requests", "Requests by outcome.", ("route", "outcome"), registry=registry
-        )
-        self.request_seconds = Histogram(
+        self._requests = Tally("ner_requests", "Requests by outcome.", ("route", "outcome"))
+        self._request_seconds = Distribution(
             "ner_request_seconds",
             "From the head of the request to the end of the answer.",
             ("route",),
-            buckets=SECONDS,
-            registry=registry,
+            bounds=SECONDS,
         )
+        self._queue_seconds = Distribution(
+            "ner_queue_seconds", "From admission to the first batch.", (), bounds=SECONDS
+        )
+        self._tokens = Tally("ner_tokens", "Tokens tagged.", ("model",))
+        self._entities = Tally("ner_entities", "Entities answered by label.", ("model", "label"))
+        for collector in (
+            self._requests,
+            self._request_seconds,
+            self._queue_seconds,
+            self._tokens,
+            self._entities,
+        ):
+            registry.register(collector)
         self.queue_documents = Gauge(
             "ner_queue_documents", "Documents admitted and unfinished.", registry=registry
         )
         self.queue_tokens = Gauge(
             "ner_queue_tokens", "Tokens admitted and unfinished, estimated.", registry=registry
-        )
-        self.queue_seconds = Histogram(
-            "ner_queue_seconds",
-            "From admission to the first batch.",
-            buckets=SECONDS,
-            registry=registry,
         )
         self.batch_documents = Histogram(
             "ner_batch_documents",
@@ -63,10 +126,6 @@ class Metrics:
         self.inference_seconds = Histogram(
             "ner_inference_seconds", "Tagging one batch.", buckets=SECONDS, registry=registry
         )
-        self.tokens = Counter("ner_tokens", "Tokens tagged.", ("model",), registry=registry)
-        self.entities = Counter(
-            "ner_entities", "Entities answered by label.", ("model", "label"), registry=registry
-        )
         self.model_info = Gauge(
             "ner_model_info",
             "1 for each model that is served.",
@@ -77,11 +136,6 @@ class Metrics:
             "ner_abandoned", "Requests dropped: the client left or time was up.", registry=registry
         )
 
-        self._by_outcome: dict[tuple[str, str], Counter] = {}
-        self._by_route: dict[str, Histogram] = {}
-        self._by_model: dict[str, Counter] = {}
-        self._by_label: dict[tuple[str, str], Counter] = {}
-
     def watch_queue(self, documents: Callable[[], int], tokens: Callable[[], int]) -> None:
         """Read the length of the queue from these whenever somebody asks."""
         self.queue_documents.set_function(documents)
@@ -89,30 +143,21 @@ class Metrics:
 
     def count_request(self, route: str, outcome: str, seconds: float) -> None:
         """Count one answered request."""
-        counter = self._by_outcome.get((route, outcome))
-        if counter is None:
-            counter = self.requests.labels(route, outcome)
-            self._by_outcome[route, outcome] = counter
-        counter.inc()
-        histogram = self._by_route.get(route)
-        if histogram is None:
-            histogram = self._by_route[route] = self.request_seconds.labels(route)
-        histogram.observe(seconds)
+        self._requests.add((route, outcome))
+        self._request_seconds.observe((route,), seconds)
+
+    def count_wait(self, seconds: float) -> None:
+        """Count one request that got into its first batch."""
+        self._queue_seconds.observe((), seconds)
 
     def count_tokens(self, model: str, tokens: int) -> None:
         """Count tokens that were tagged."""
-        counter = self._by_model.get(model)
-        if counter is None:
-            counter = self._by_model[model] = self.tokens.labels(model)
-        counter.inc(tokens)
+        self._tokens.add((model,), tokens)
 
     def count_entities(self, model: str, labels: Iterable[str]) -> None:
         """Count entities that were answered, given the label of each."""
         for label in labels:
-            counter = self._by_label.get((model, label))
-            if counter is None:
-                counter = self._by_label[model, label] = self.entities.labels(model, label)
-            counter.inc()
+            self._entities.add((model, label))
 
     def expose(self) -> bytes:
         """Write the text format."""

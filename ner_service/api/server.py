@@ -19,9 +19,9 @@ from ner_service.api.settings import Settings
 from ner_service.api.transport import GatheringTransport
 from ner_service.errors import ConfigError
 
-# How long the event loop, back from a system call, waits for the inference thread to let go of the
+# How long the event loop, back from a system call, waits for another thread to let go of the
 # interpreter: at Python's 5 ms, a few calls a request make most of its time under load.
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.00002
 
 
 class DrainingServer(uvicorn.Server):

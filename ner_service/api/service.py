@@ -14,6 +14,7 @@ from ner_service.api.admission import Admission, effort_of
 from ner_service.api.batcher import Batcher, Job
 from ner_service.api.body import BodyReader
 from ner_service.api.faults import FieldError, FieldFault
+from ner_service.api.logs import RequestLog
 from ner_service.api.metrics import Metrics
 from ner_service.api.models import Models, ServedModel
 from ner_service.api.parsing import Item
@@ -51,6 +52,7 @@ class Service:
         """Build the parts; nothing is loaded and no thread is started."""
         self.settings = settings
         self.logger = logger
+        self.request_log = RequestLog(settings.log_level)
         self.metrics = Metrics()
         self.models = Models(self._taught(load))
         self.ruling = Ruling(settings.rules)
@@ -131,7 +133,7 @@ class Service:
                 for begin in range(0, len(learn), EXAMPLES_AT_ONCE)
             ]
             for work in works:
-                await asyncio.to_thread(self._batcher.exclusively, work)
+                await self._batcher.exclusively(work)
 
     def _taught(self, load: Callable[[str], Tagger]) -> Callable[[str], Tagger]:
         """What loads a model, and teaches it what its memory holds."""
@@ -234,8 +236,9 @@ class Service:
         self, job: Job, size: int, arrived: float, receive: Receive | None
     ) -> list[Document | Exception]:
         if size <= TINY:
-            # Let requests that arrived at the same time show up; alone, there is nothing to batch.
-            await asyncio.sleep(0)
+            # Alone, there is nothing to batch; but others may have arrived at the same time.
+            if self.admission.documents == len(job.parts):
+                await asyncio.sleep(0)
             alone = self.admission.documents == len(job.parts)
             if alone and (results := self._batcher.run_here(job)) is not None:
                 return results

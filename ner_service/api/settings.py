@@ -49,7 +49,7 @@ class Settings(BaseSettings):
 
     # One batch of the network; a request may put at most a turn's worth into it before others.
     batch_documents: Count = 256
-    batch_tokens: Count = 4_096
+    batch_tokens: Count = 768
     turn_tokens: Count = 1_024
 
     # One stream of JSON lines: lines in work at once, and how long a producer may be silent.

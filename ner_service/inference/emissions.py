@@ -1,11 +1,13 @@
 """Windows through the network, in batches of like length, to one long array of emissions."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.inference.backend import Backend
+from ner_service.inference.steps import Steps, finish
 from ner_service.text.windows import Window
 
 
@@ -28,13 +30,26 @@ def compute_emissions(
     Returns:
         (S, K).
     """
+    return finish(emission_steps(backend, matrix, row_ids, windows, tag_count))
+
+
+def emission_steps(
+    backend: Backend,
+    matrix: NDArray[np.float32],
+    row_ids: NDArray[np.int32],
+    windows: Sequence[Window],
+    tag_count: int,
+) -> Steps[NDArray[np.float32]]:
+    """The same in steps, which give out what the network has to do."""
     if len(windows) == 1:  # it covers all slots: the way of a single sentence, without detours
         lengths = np.array([len(row_ids)], dtype=np.int64)
-        return backend.encode_sentences(matrix[row_ids[:, None]], lengths)[:, 0]
+        output = yield partial(backend.encode_sentences, matrix[row_ids[:, None]], lengths)
+        only: NDArray[np.float32] = output[:, 0]
+        return only
     emissions = np.empty((len(row_ids), tag_count), dtype=np.float32)
     for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
         rows = matrix.take(row_ids[slots], axis=0)  # quicker than indexing
-        output = backend.encode_sentences(rows, lengths)
+        output = yield partial(backend.encode_sentences, rows, lengths)
         emissions[slots[kept]] = output[kept]
     return emissions
 

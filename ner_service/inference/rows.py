@@ -19,12 +19,14 @@ class WordRows:
     """Rows of words by the words' text.
 
     A row depends on its word alone, so the cache never changes an answer. When it would overflow
-    it is emptied: simpler than an order of eviction, and rare. Not for several threads at once.
+    a new era begins with an empty one: simpler than an order of eviction, and rare. Not for several
+    threads at once.
 
     Attributes:
-        matrix: (R, width), the rows.
+        matrix: (R, width), the rows. Those that are there stay while somebody has the matrix: an
+            era that begins has another.
         forms: (R,) a number for the word of each row, the same for words that differ in case alone;
-            `NO_FORM` for the boundary's.
+            `NO_FORM` for the boundary's; likewise.
         era: how often it was emptied; within one, a row is one word's.
     """
 
@@ -59,9 +61,8 @@ class WordRows:
             self._form_ids.clear()
             self.era += 1
             missing = distinct
-            if len(missing) > len(self.matrix) - 1:
-                # More different words at once than the cache holds: this once it is larger.
-                self._grow(len(missing))
+            # More different words at once than the cache holds: this once it is larger.
+            self._begin(max(len(missing), self._capacity))
         if missing:
             self._add(sorted(missing, key=len))  # words of like length share a batch
         place = known.__getitem__
@@ -69,10 +70,10 @@ class WordRows:
             np.fromiter(map(place, words), dtype=np.int32, count=len(words)) for words in documents
         ]
 
-    def _grow(self, capacity: int) -> None:
-        larger = np.empty((capacity + 1, self.matrix.shape[1]), dtype=np.float32)
-        larger[BOUNDARY_ROW] = self.matrix[BOUNDARY_ROW]
-        self.matrix = larger
+    def _begin(self, capacity: int) -> None:
+        boundary = self.matrix[BOUNDARY_ROW]
+        self.matrix = np.empty((capacity + 1, len(boundary)), dtype=np.float32)
+        self.matrix[BOUNDARY_ROW] = boundary
         self.forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
 
     def _add(self, words: list[str]) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.inference.backend import Backend
 from ner_service.inference.emissions import window_batches
+from ner_service.inference.steps import Steps
 from ner_service.text.windows import Window
 
 
@@ -37,13 +39,13 @@ class SlotStates:
         return result
 
 
-def compute_states(
+def state_steps(
     backend: Backend,
     matrix: NDArray[np.float32],
     row_ids: NDArray[np.int32],
     windows: Sequence[Window],
-) -> tuple[SlotStates, NDArray[np.float32]]:
-    """Run every window and keep what belongs to the slots it answers for.
+) -> Steps[tuple[SlotStates, NDArray[np.float32]]]:
+    """Run every window and keep what belongs to the slots it answers for, in steps.
 
     Args:
         backend: runs the sentence encoder.
@@ -60,7 +62,8 @@ def compute_states(
     places = np.zeros(len(row_ids), dtype=np.int64)
     end = 0
     for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
-        states, output = backend.encode_states(matrix.take(row_ids[slots], axis=0), lengths)
+        rows = matrix.take(row_ids[slots], axis=0)
+        states, output = yield partial(backend.encode_states, rows, lengths)
         if emissions is None:
             emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)
         own = slots[kept]

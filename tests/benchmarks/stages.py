@@ -1,6 +1,7 @@
 """One process, one thread: the whole way against the bare recurrence, and each stage's share."""
 
 import functools
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from ner_service.inference import decoder
 from ner_service.inference.consistency import Consistency
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import WordRows
+from ner_service.inference.steps import Steps
 from ner_service.tagger import Tagger
 from tests.benchmarks.bench import Bench, count_words, say
 from tests.benchmarks.timing import ratios, seconds_of, spread
@@ -36,7 +38,7 @@ _STAGES: tuple[tuple[str, Any, str], ...] = (
     ("look-up", WordRows, "look_up"),
     ("features of new words", WordRows, "_add"),
     ("word encoder", OnnxBackend, "encode_words"),
-    ("batches", tagger_module, "compute_emissions"),
+    ("batches", tagger_module, "emission_steps"),
     ("shared labels", Consistency, "share"),
     ("sentence encoder", OnnxBackend, "encode_sentences"),
     ("Viterbi", decoder, "viterbi"),
@@ -142,23 +144,39 @@ def _stage_clocks() -> Iterator[dict[str, float]]:
     spent: dict[str, float] = {}
     inner: list[float] = []  # time that the running functions spent in others with a clock
 
+    @contextmanager
+    def clock(stage: str) -> Iterator[None]:
+        inner.append(0.0)
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = time.perf_counter() - begun
+            spent[stage] = spent.get(stage, 0.0) + taken - inner.pop()
+            if inner:
+                inner[-1] += taken
+
     def clocked(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*arguments: Any, **named: Any) -> Any:
-            inner.append(0.0)
-            begun = time.perf_counter()
-            try:
+            with clock(stage):
                 return function(*arguments, **named)
-            finally:
-                taken = time.perf_counter() - begun
-                spent[stage] = spent.get(stage, 0.0) + taken - inner.pop()
-                if inner:
-                    inner[-1] += taken
 
-        return call
+        @functools.wraps(function)
+        def go(*arguments: Any) -> Steps[Any]:
+            steps, result = function(*arguments), None
+            while True:
+                with clock(stage):
+                    try:
+                        work = steps.send(result)
+                    except StopIteration as end:
+                        return end.value
+                result = yield work  # what is done meanwhile has a clock of its own
+
+        return go if inspect.isgeneratorfunction(function) else call
 
     with ExitStack() as stack:
         for stage, home, name in _STAGES:
-            clock = clocked(stage, getattr(home, name))
-            stack.enter_context(mock.patch.object(home, name, clock))
+            timed = clocked(stage, getattr(home, name))
+            stack.enter_context(mock.patch.object(home, name, timed))
         yield spent

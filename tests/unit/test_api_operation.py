@@ -3,12 +3,13 @@
 import io
 import json
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
 
 from ner_service.api.app import create_app
-from ner_service.api.logs import make_logger
+from ner_service.api.logs import RequestLog, make_logger
 from ner_service.api.settings import Settings
 from tests.fakes import FakeTagger, call, make_app, post
 
@@ -45,7 +46,7 @@ def test_a_dead_inference_thread_fails_the_health_probe():
             return False
 
     app = make_app()
-    app.state.service._batcher._thread = Dead()
+    app.state.service._batcher._worker._thread = Dead()
     assert call(app, "GET", "/healthz").status_code == 503
 
 
@@ -118,6 +119,32 @@ def test_a_failure_is_logged_with_its_trace(monkeypatch):
     assert "RuntimeError" in failure["exception"]
     assert failure["request_id"] == line["request_id"]
     assert (line["status"], line["outcome"]) == (500, "internal_error")
+
+
+def test_the_line_of_a_request_is_the_one_that_the_logger_would_write():
+    fields = {
+        "request_id": 'a"b',
+        "method": "POST",
+        "route": "/v1/entities/{name}",
+        "status": 200,
+        "outcome": "ok",
+        "milliseconds": 0.125,
+    }
+    ours, theirs = io.StringIO(), io.StringIO()
+    RequestLog("info", ours).write(**fields)
+    make_logger("info", theirs).info("request", **fields)
+    lines = [json.loads(stream.getvalue()) for stream in (ours, theirs)]
+    times = [datetime.fromisoformat(line.pop("timestamp")) for line in lines]
+    assert lines[0] == lines[1]
+    assert list(lines[0]) == list(lines[1])
+    assert abs(times[1] - times[0]) < timedelta(seconds=10)
+
+
+def test_no_line_is_written_where_only_worse_is_wanted():
+    stream = io.StringIO()
+    log = RequestLog("warning", stream)
+    log.write(request_id="", method="", route="", status=200, outcome="ok", milliseconds=1.0)
+    assert stream.getvalue() == ""
 
 
 class FullDisk(io.StringIO):

@@ -6,11 +6,12 @@ import time
 
 import pytest
 
+from ner_service.api.batcher import AT_ONCE
 from ner_service.api.faults import ClientGoneError, DeadlineError
 from ner_service.api.service import Service
 from ner_service.errors import TextError
 from tests.fakes import FakeTagger
-from tests.services import make_service, names, run, tag, until
+from tests.services import RUNNING, make_service, names, occupy, run, tag, until
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +37,7 @@ def test_a_lone_small_request_changes_no_thread(monkeypatch):
     monkeypatch.setattr("ner_service.api.service.TINY", 500)
     tagger = FakeTagger()
     threads = set()
-    tag_documents = tagger.tag_documents
-
-    def remember(documents):
-        threads.add(threading.current_thread())
-        return tag_documents(documents)
-
-    tagger.tag_documents = remember
+    tagger.network = lambda: threads.add(threading.current_thread())
 
     async def main() -> None:
         service = make_service(tagger)
@@ -57,19 +52,16 @@ def test_a_lone_small_request_changes_no_thread(monkeypatch):
 
 def test_requests_that_wait_together_share_a_batch():
     tagger = FakeTagger()
-    tagger.gate.clear()
 
     async def main() -> None:
         service = make_service(tagger)
-        first = asyncio.create_task(tag(service, "first"))
-        await until(lambda: len(tagger.batches) == 1)
+        await occupy(service, tagger)
         others = [asyncio.create_task(tag(service, f"Name{i}")) for i in range(5)]
-        await until(lambda: service.admission.documents == 6)
+        await until(lambda: service.admission.documents == AT_ONCE + 5)
         await asyncio.sleep(0.02)
         tagger.gate.set()
         assert [names(await other) for other in others] == [[[f"Name{i}"]] for i in range(5)]
-        await first
-        assert tagger.batches == [["first"], [f"Name{i}" for i in range(5)]]
+        assert tagger.batches == [*RUNNING, [f"Name{i}" for i in range(5)]]
         service.close()
 
     run(main)
@@ -77,21 +69,20 @@ def test_requests_that_wait_together_share_a_batch():
 
 def test_the_deadline_is_kept_and_the_request_leaves_the_queue():
     tagger = FakeTagger()
-    tagger.gate.clear()
 
     async def main() -> None:
         service = make_service(tagger, deadline_seconds=0.1)
         begin = time.perf_counter()
-        running = asyncio.create_task(tag(service, "running"))
-        await until(lambda: len(tagger.batches) == 1)
+        running = await occupy(service, tagger)
         with pytest.raises(DeadlineError):
             await tag(service, "waiting")
-        with pytest.raises(DeadlineError):
-            await running
+        for one in running:
+            with pytest.raises(DeadlineError):
+                await one
         assert time.perf_counter() - begin < 5
         tagger.gate.set()
         assert names(await tag(service, "Bob")) == [["Bob"]]
-        assert tagger.batches == [["running"], ["Bob"]]
+        assert tagger.batches == [*RUNNING, ["Bob"]]
         service.close()
 
     run(main)
@@ -99,12 +90,10 @@ def test_the_deadline_is_kept_and_the_request_leaves_the_queue():
 
 def test_a_client_that_left_is_dropped_from_the_queue():
     tagger = FakeTagger()
-    tagger.gate.clear()
 
     async def main() -> None:
         service = make_service(tagger)
-        running = asyncio.create_task(tag(service, "running"))
-        await until(lambda: len(tagger.batches) == 1)
+        await occupy(service, tagger)
 
         async def leave():
             return {"type": "http.disconnect"}
@@ -115,8 +104,7 @@ def test_a_client_that_left_is_dropped_from_the_queue():
         await asyncio.sleep(0.02)
         tagger.gate.set()
         assert names(await mate) == [["Mate"]]
-        await running
-        assert tagger.batches == [["running"], ["Mate"]]
+        assert tagger.batches == [*RUNNING, ["Mate"]]
         service.close()
 
     run(main)
@@ -124,20 +112,18 @@ def test_a_client_that_left_is_dropped_from_the_queue():
 
 def test_a_cancelled_request_harms_nobody_in_its_batch():
     tagger = FakeTagger()
-    tagger.gate.clear()
 
     async def main() -> None:
         service = make_service(tagger)
-        running = asyncio.create_task(tag(service, "running"))
-        await until(lambda: len(tagger.batches) == 1)
+        running = await occupy(service, tagger)
         doomed = asyncio.create_task(tag(service, "Doomed"))
         mate = asyncio.create_task(tag(service, "Mate"))
-        await until(lambda: service.admission.documents == 3)
+        await until(lambda: service.admission.documents == AT_ONCE + 2)
         await asyncio.sleep(0.02)
         doomed.cancel()
         tagger.gate.set()
         assert names(await mate) == [["Mate"]]
-        assert names(await running) == [[]]
+        assert [names(await one) for one in running] == [[[]]] * AT_ONCE
         with pytest.raises(asyncio.CancelledError):
             await doomed
         assert service.admission.documents == 0
@@ -149,21 +135,18 @@ def test_a_cancelled_request_harms_nobody_in_its_batch():
 def test_a_bad_document_fails_alone():
     tagger = FakeTagger()
     tagger.poison = "poison"
-    tagger.gate.clear()
 
     async def main() -> None:
         service = make_service(tagger)
-        running = asyncio.create_task(tag(service, "running"))
-        await until(lambda: len(tagger.batches) == 1)
+        await occupy(service, tagger)
         bad = asyncio.create_task(tag(service, "poison"))
         mate = asyncio.create_task(tag(service, "Mate"))
-        await until(lambda: service.admission.documents == 3)
+        await until(lambda: service.admission.documents == AT_ONCE + 2)
         await asyncio.sleep(0.02)
         tagger.gate.set()
         assert names(await mate) == [["Mate"]]
         with pytest.raises(RuntimeError):
             await bad
-        await running
         assert service.alive
         service.close()
 
@@ -205,14 +188,14 @@ def test_a_big_request_does_not_keep_a_small_one_waiting():
         service = make_service(tagger, batch_tokens=200, turn_tokens=100)
         long = "Bob left. " * 3_000  # one document of 9,000 tokens
         tasks = [asyncio.create_task(tagged(service, "big", long, *["word " * 50] * 100))]
-        await until(lambda: len(tagger.batches) == 1)
+        await until(lambda: len(tagger.batches) == AT_ONCE)
         tasks.append(asyncio.create_task(tagged(service, "small", "Ann")))
         await until(lambda: service.admission.documents == 102)
         await asyncio.sleep(0.02)
         tagger.gate.set()
         await asyncio.gather(*tasks)
         assert finished == ["small", "big"]
-        assert "Ann" in tagger.batches[1]
+        assert "Ann" in tagger.batches[AT_ONCE]
         service.close()
 
     run(main)
@@ -300,4 +283,90 @@ def test_a_request_whose_event_loop_is_gone_harms_nobody():
         service.close()
 
     run(leave)
+    run(main)
+
+
+def test_what_must_be_alone_waits_for_batches_and_they_wait_for_it():
+    tagger = FakeTagger()
+    seen: list[int] = []
+
+    async def main() -> None:
+        service = make_service(tagger)
+        running = await occupy(service, tagger)
+        gate = threading.Event()
+
+        def work() -> None:
+            seen.append(len(tagger.batches))
+            gate.wait(timeout=30)
+
+        alone = asyncio.create_task(service._batcher.exclusively(work))
+        await asyncio.sleep(0.02)
+        assert not seen
+        waiting = asyncio.create_task(tag(service, "Ann"))
+        tagger.gate.set()
+        await asyncio.gather(*running)
+        await until(lambda: len(seen) == 1)
+        await asyncio.sleep(0.02)
+        assert tagger.batches == RUNNING
+        gate.set()
+        assert names(await waiting) == [["Ann"]]
+        await alone
+        service.close()
+
+    run(main)
+
+
+def test_an_error_of_what_must_be_alone_goes_to_who_wanted_it():
+    async def main() -> None:
+        service = make_service(FakeTagger())
+        with pytest.raises(ZeroDivisionError):
+            await service._batcher.exclusively(lambda: 1 // 0)
+        assert names(await tag(service, "Ann")) == [["Ann"]]
+        service.close()
+
+    run(main)
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun():
+    tagger = FakeTagger()
+    begun: list[str] = []
+
+    async def main() -> None:
+        service = make_service(tagger)
+        running = await occupy(service, tagger)
+        doomed = asyncio.create_task(service._batcher.exclusively(lambda: begun.append("doomed")))
+        await asyncio.sleep(0)
+        doomed.cancel()
+        tagger.gate.set()
+        await asyncio.gather(*running)
+        await service._batcher.exclusively(lambda: begun.append("next"))
+        assert begun == ["next"]
+        service.close()
+
+    run(main)
+
+
+def test_requests_whose_event_loop_is_gone_leave_room_for_others():
+    tagger = FakeTagger()
+    service = make_service(tagger)
+
+    async def leave() -> None:
+        await occupy(service, tagger)
+
+    async def main() -> None:
+        tagger.gate.set()
+        assert names(await tag(service, "Ann")) == [["Ann"]]
+        service.close()
+
+    run(leave)
+    run(main)
+
+
+def test_after_the_end_what_is_left_is_still_answered():
+    async def main() -> None:
+        service = make_service(FakeTagger())
+        await tag(service, "Bob")
+        service._batcher.close()
+        assert names(await tag(service, "Ann")) == [["Ann"]]
+
     run(main)

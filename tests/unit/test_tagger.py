@@ -53,6 +53,28 @@ def test_answer_does_not_depend_on_neighbours_order_or_history(tagger, texts, ra
         assert_same(tagger.tag(text), document)
 
 
+@given(st.lists(texts, min_size=2, max_size=6), st.randoms(use_true_random=False))
+@settings(max_examples=40)
+def test_steps_of_many_that_are_mixed_give_the_same_answers(tiny_model, texts, random):
+    tagger = Tagger.load(tiny_model, threads=1)
+    # So few words that the cache is emptied while others wait for the network.
+    tagger._rows._capacity = 3
+    pending = {i: (tagger.tagging_steps([tagger.prepare(t)]), None) for i, t in enumerate(texts)}
+    answers: dict[int, Document] = {}
+    while pending:
+        index = random.choice(sorted(pending))
+        steps, result = pending.pop(index)
+        try:
+            work = steps.send(result)
+        except StopIteration as end:
+            (answers[index],) = end.value
+        else:
+            pending[index] = (steps, work())
+    whole = Tagger.load(tiny_model, threads=1)
+    for index, text in enumerate(texts):
+        assert_same(answers[index], whole.tag(text))
+
+
 @given(texts)
 @settings(max_examples=60)
 def test_fresh_tagger_gives_the_same_answer_as_one_that_has_seen_much(tagger, tiny_model, text):
