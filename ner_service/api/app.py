@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None, tagger: Tagger | None = None) -
         redoc_url=None,
         # With OTEL_EXPORTER_OTLP_ENDPOINT set and the extra installed, spans and metrics are sent
         # there. Logs are not: they have a way of their own.
-        telemetry={"auto_configure": True, "logs": False},
+        telemetry=_telemetry(),
         # A redirect would be built from the Host header, which anyone can set.
         redirect_slashes=False,
     )
@@ -128,6 +129,12 @@ def _spare_cores() -> int:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     return max(1, min(cores - 1, MOST_THREADS))
+
+
+def _telemetry() -> TelemetryConfig:
+    # Where nothing is said of it, FastAPI would look for an exporter with every request.
+    wanted = any(name.startswith("OTEL_") for name in os.environ)
+    return {"auto_configure": wanted, "tracing": wanted, "metrics": wanted, "logs": False}
 
 
 async def _pass_on(request: Request, error: Exception) -> Response:

@@ -32,12 +32,14 @@ class RequestInfo:
     """What the layers of one request tell each other.
 
     Attributes:
+        service: which answers it.
         id: the request id, the client's if it gave a sensible one.
         arrived: when its head arrived, on the event loop's clock.
         status: of the answer; 0 until it starts.
         outcome: `ok`, or the code of the problem.
     """
 
+    service: Service
     id: str
     arrived: float
     status: int = 0
@@ -93,7 +95,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         begin = time.perf_counter()
-        info = RequestInfo(_request_id(scope), asyncio.get_running_loop().time())
+        info = RequestInfo(self._service, _request_id(scope), asyncio.get_running_loop().time())
         scope[SCOPE_KEY] = info
         send_marked = self._marking(send, info)
         try:
@@ -122,11 +124,11 @@ class Edge:
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 info.status = message["status"]
-                headers = [*message.get("headers", ()), *_HEADERS]
-                headers.append((b"x-request-id", info.id.encode()))
+                own = message.get("headers", ())
+                headers = [*own, *_HEADERS, (b"x-request-id", info.id.encode())]
                 if self._service.draining:
                     headers.append((b"connection", b"close"))
-                if not any(name == _PAGE_POLICY for name, _ in headers):
+                if _PAGE_POLICY not in [name for name, _ in own]:
                     headers.append(_NO_CONTENT)
                 message["headers"] = headers
             await send(message)

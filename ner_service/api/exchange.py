@@ -16,8 +16,7 @@ from ner_service.tagger import Document, TagOptions
 
 def service_of(request: Request) -> Service:
     """Give the service that the application was built around."""
-    service: Service = request.app.state.service
-    return service
+    return request_info(request.scope).service
 
 
 async def read_body(request: Request) -> HeldBody:

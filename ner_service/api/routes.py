@@ -3,6 +3,7 @@
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
+from ner_service.api.direct import JSONBytes
 from ner_service.api.exchange import all_sound, read_body, service_of, tag
 from ner_service.api.faults import NotReadyError
 from ner_service.api.formats import FORMATS, answer_format
@@ -55,7 +56,7 @@ async def entities(request: Request) -> Response:
             all_sound(outcomes)
         answer = await service.apart(len(body), lambda: write(query, items, outcomes, presentation))
     service.count_entities(presentation, outcomes)
-    return Response(answer, media_type=JSON)
+    return JSONBytes(answer)
 
 
 async def list_models(request: Request) -> Response:

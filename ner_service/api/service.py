@@ -22,7 +22,7 @@ from ner_service.api.pieces import cut, join
 from ner_service.api.presentation import Outcome, Presentation
 from ner_service.api.ruling import Ruling
 from ner_service.api.settings import Settings
-from ner_service.api.watch import Watch, too_late
+from ner_service.api.watch import Watch, Watches, too_late
 from ner_service.errors import NerError, RuleError
 from ner_service.tagger import Document, PreparedDocument, Tagger, TagOptions, ruled
 from ner_service.teaching import Lessons
@@ -75,6 +75,7 @@ class Service:
             metrics=self.metrics,
             observe=self.admission.observe,
         )
+        self._watches = Watches()
         self.lessons = None if settings.memory is None else Lessons(settings.memory)
         self._helper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="helper")
 
@@ -243,7 +244,8 @@ class Service:
             if alone and (results := self._batcher.run_here(job)) is not None:
                 return results
         seconds = self.settings.deadline_seconds
-        with Watch(job.future, receive=receive, deadline=arrived + seconds, seconds=seconds):
+        deadline = arrived + seconds
+        with Watch(self._watches, job.future, receive=receive, deadline=deadline, seconds=seconds):
             return await self._batcher.run(job)
 
 
