@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from ner_service.api.admission import effort_of
@@ -25,6 +26,10 @@ from ner_service.tagger import Document, PreparedDocument, Tagger
 AT_ONCE = 2
 
 
+# Stands for the result of a part until that is there.
+_NOT_YET = RuntimeError("expected a result, got none")
+
+
 class Job:
     """One request in the queue: its parts, their results, and who waits for them."""
 
@@ -33,7 +38,8 @@ class Job:
         self.tagger = tagger
         self.parts = parts
         self.costs = [max(int(len(part.tokens) * effort_of(part.wanted)), 1) for part in parts]
-        self.results: list[Document | Exception] = []
+        self.results: list[Document | Exception] = [_NOT_YET] * len(parts)
+        self.missing = len(parts)
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self.loop.create_future()
         self.queued = time.perf_counter()
@@ -197,8 +203,10 @@ class Batcher:
         remaining = iter(results)
         for share in batch.shares:
             job = share.work
-            job.results += [next(remaining) for _ in range(share.start, share.stop)]
-            if error is not None or share.stop == len(job.parts):
+            # Of two batches with parts of one request the later may be done first.
+            job.results[share.start : share.stop] = islice(remaining, share.stop - share.start)
+            job.missing -= share.stop - share.start
+            if error is not None or job.missing == 0:
                 _resolve(job.future, None, error)
 
     def _count(self, parts: Sequence[PreparedDocument], cost: int, begun: float) -> None:

@@ -370,3 +370,26 @@ def test_after_the_end_what_is_left_is_still_answered():
         assert names(await tag(service, "Ann")) == [["Ann"]]
 
     run(main)
+
+
+def test_parts_of_a_request_come_back_in_order_whichever_batch_is_done_first():
+    class Uneven(FakeTagger):
+        """What begins with "Slow" needs the network three times more than others do."""
+
+        def tagging_steps(self, documents):
+            for _ in range(3 if documents[0].text.startswith("Slow") else 0):
+                yield self.network
+            return (yield from super().tagging_steps(documents))
+
+    tagger = Uneven()
+
+    async def main() -> None:
+        # Every document is a turn, and a batch, of its own.
+        service = make_service(tagger, batch_tokens=1, turn_tokens=1)
+        texts = ["Slow Ann", "Bob", "Slow Carl", "Dora", "Eve", "Slow Fritz", "Gil"]
+        answers = await tag(service, *texts)
+        assert [document.text for document in answers] == texts
+        assert tagger.batches[:2] == [["Bob"], ["Slow Ann"]]
+        service.close()
+
+    run(main)
