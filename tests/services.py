@@ -33,11 +33,11 @@ async def tag(service: Service, *texts: str, receive=None, options: TagOptions |
     )
 
 
-async def occupy(service: Service, tagger: FakeTagger) -> list[asyncio.Task]:
-    """Requests in work, one a batch, so many that others have to wait until the gate is opened."""
+async def occupy(service: Service, tagger: FakeTagger, count: int = AT_ONCE) -> list[asyncio.Task]:
+    """Requests in work, one a batch, until the gate is opened; all that there is room for."""
     tagger.gate.clear()
     tasks = []
-    for number in range(AT_ONCE):
+    for number in range(count):
         tasks.append(asyncio.create_task(tag(service, f"running {number}")))
         await until(lambda n=number: len(tagger.batches) == n + 1)
     return tasks

@@ -11,11 +11,12 @@ from ner_service.artifact import Artifact, load_artifact
 from ner_service.inference.backend import Backend
 from ner_service.inference.consistency import Consistency
 from ner_service.inference.decoder import Decoded, Decoder
-from ner_service.inference.emissions import compute_emissions
+from ner_service.inference.emissions import emission_steps
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.lattices import segment_marginals
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.inference.steps import finish
 from ner_service.tagger import PreparedDocument, Tagger
 from ner_service.tags import Span, spans_from_tags
 from ner_service.text.windows import BOUNDARY_SLOT
@@ -92,7 +93,9 @@ def read_emissions(
         (places,) = words.look_up([document.tokens.texts])
         rows = np.where(is_boundary, BOUNDARY_ROW, places[slots]).astype(np.int32)
         windows = document.layout.windows
-        emissions.append(compute_emissions(backend, words.matrix, rows, windows, len(config.tags)))
+        emissions.append(
+            finish(emission_steps(backend, words.matrix, rows, windows, len(config.tags)))
+        )
         forms.append(words.forms[rows])
         boundaries.append(is_boundary)
         segments += [(start + offset, stop + offset) for start, stop in document.layout.segments]

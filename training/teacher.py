@@ -22,11 +22,12 @@ from ner_service.inference.decoding import (
     marginals,
     transition_counts,
 )
-from ner_service.inference.emissions import compute_emissions
+from ner_service.inference.emissions import emission_steps
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.lattices import ends_of, summed_batches
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.inference.steps import finish
 from ner_service.text.tokenizer import tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Window, lay_out, sentence_starts
 from training.data import BOUNDARY_TYPE, SoftTags, TrainingWindow, WordTypes
@@ -124,7 +125,8 @@ class Teacher:
             row_ids = np.where(is_boundary, BOUNDARY_ROW, places)
             matrix, forms = rows.matrix, rows.forms[row_ids]
             total += (
-                compute_emissions(backend, matrix, row_ids, windows, total.shape[1]) / temperature
+                finish(emission_steps(backend, matrix, row_ids, windows, total.shape[1]))
+                / temperature
             )
         total /= len(self._members)
         Decoder.force_boundaries(total, is_boundary)

@@ -24,8 +24,6 @@ from ner_service.tagger import Document, PreparedDocument, Tagger
 
 # Batches in work: one in the network, one whose other steps are done meanwhile.
 AT_ONCE = 2
-
-
 # Stands for the result of a part until that is there.
 _NOT_YET = RuntimeError("expected a result, got none")
 

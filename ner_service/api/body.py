@@ -1,9 +1,6 @@
 """Reading request bodies: never more than the limit, never for ever, never too many at once."""
 
 import asyncio
-import types
-from collections.abc import Coroutine, Generator
-from typing import Any
 
 from starlette.types import Receive, Scope
 
@@ -47,12 +44,17 @@ class BodyReader:
         if declared is not None and declared > self._max_body:
             raise self._over_limit()
         held = HeldBody(self)
-        reading = self._read(held, receive)
         try:
-            # Most bodies are there with their head: they need no timer.
-            if (pending := _begun(reading)) is not None:
-                async with asyncio.timeout(self._timeout):
-                    await _continued(reading, pending)
+            async with asyncio.timeout(self._timeout):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGoneError("the client left while sending")
+                    more = message.get("more_body", False)
+                    held.add(message.get("body", b""))
+                    if held.size > self._max_body:
+                        raise self._over_limit()
         except TimeoutError:
             held.release()
             limit = f"{self._timeout:g} seconds"
@@ -61,17 +63,6 @@ class BodyReader:
             held.release()
             raise
         return held
-
-    async def _read(self, held: "HeldBody", receive: Receive) -> None:
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGoneError("the client left while sending")
-            more = message.get("more_body", False)
-            held.add(message.get("body", b""))
-            if held.size > self._max_body:
-                raise self._over_limit()
 
     def hold(self, count: int) -> None:
         """Count bytes that are kept in memory.
@@ -125,30 +116,6 @@ class HeldBody:
     def __exit__(self, *_: object) -> None:
         """Release the bytes."""
         self.release()
-
-
-def _begun(work: Coroutine[Any, Any, None]) -> object | None:
-    """Run a coroutine up to where it has to wait: for what is given, None if it is done."""
-    try:
-        pending: object = work.send(None)
-    except StopIteration:
-        return None
-    return pending
-
-
-@types.coroutine
-def _continued(work: Coroutine[Any, Any, None], pending: object) -> Generator[Any, None, None]:
-    """Go on with a coroutine that waits for something, as `await` would."""
-    while True:
-        fault: BaseException | None = None
-        try:
-            yield pending
-        except BaseException as error:
-            fault = error
-        try:
-            pending = work.send(None) if fault is None else work.throw(fault)
-        except StopIteration:
-            return
 
 
 def content_length(scope: Scope) -> int | None:

@@ -238,15 +238,17 @@ class Service:
     ) -> list[Document | Exception]:
         if size <= TINY:
             # Alone, there is nothing to batch; but others may have arrived at the same time.
-            if self.admission.documents == len(job.parts):
+            if self._is_alone(job):
                 await asyncio.sleep(0)
-            alone = self.admission.documents == len(job.parts)
-            if alone and (results := self._batcher.run_here(job)) is not None:
+            if self._is_alone(job) and (results := self._batcher.run_here(job)) is not None:
                 return results
         seconds = self.settings.deadline_seconds
         deadline = arrived + seconds
         with Watch(self._watches, job.future, receive=receive, deadline=deadline, seconds=seconds):
             return await self._batcher.run(job)
+
+    def _is_alone(self, job: Job) -> bool:
+        return self.admission.documents == len(job.parts)
 
 
 def _sound(parts: Sequence[Document | Exception]) -> list[Document]:

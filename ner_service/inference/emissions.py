@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner_service.inference.backend import Backend
-from ner_service.inference.steps import Steps, finish
+from ner_service.inference.steps import Steps
 from ner_service.text.windows import Window
 
 
-def compute_emissions(
+def emission_steps(
     backend: Backend,
     matrix: NDArray[np.float32],
     row_ids: NDArray[np.int32],
     windows: Sequence[Window],
     tag_count: int,
-) -> NDArray[np.float32]:
-    """Run every window and keep the emissions of the slots it answers for.
+) -> Steps[NDArray[np.float32]]:
+    """Run every window and keep the emissions of the slots it answers for, in steps.
 
     Args:
         backend: runs the sentence encoder.
@@ -30,17 +30,6 @@ def compute_emissions(
     Returns:
         (S, K).
     """
-    return finish(emission_steps(backend, matrix, row_ids, windows, tag_count))
-
-
-def emission_steps(
-    backend: Backend,
-    matrix: NDArray[np.float32],
-    row_ids: NDArray[np.int32],
-    windows: Sequence[Window],
-    tag_count: int,
-) -> Steps[NDArray[np.float32]]:
-    """The same in steps, which give out what the network has to do."""
     if len(windows) == 1:  # it covers all slots: the way of a single sentence, without detours
         lengths = np.array([len(row_ids)], dtype=np.int64)
         output = yield partial(backend.encode_sentences, matrix[row_ids[:, None]], lengths)

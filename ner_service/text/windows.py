@@ -84,9 +84,6 @@ def lay_out(
             "expected window_tokens of at least 1 and overlap from 0 to below it, "
             f"got {window_tokens} and {overlap}"
         )
-    if len(sentence_starts) == 1 and token_count <= window_tokens:  # most short texts
-        whole = Window(0, token_count, 0, token_count)
-        return Layout(np.arange(token_count, dtype=np.int32), [(0, token_count)], [whole])
     segments: list[tuple[int, int]] = []
     boundaries: list[int] = []  # slots
     start = stop = 0

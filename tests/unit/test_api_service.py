@@ -266,16 +266,13 @@ def test_the_thread_outlives_what_should_not_happen(monkeypatch):
     run(main)
 
 
-def test_a_request_whose_event_loop_is_gone_harms_nobody():
+@pytest.mark.parametrize("count", [1, AT_ONCE])
+def test_requests_whose_event_loop_is_gone_leave_room_for_others(count):
     tagger = FakeTagger()
-    tagger.gate.clear()
     service = make_service(tagger)
 
-    running: list[asyncio.Task[object]] = []
-
     async def leave() -> None:
-        running.append(asyncio.create_task(tag(service, "running")))
-        await until(lambda: len(tagger.batches) == 1)
+        await occupy(service, tagger, count)
 
     async def main() -> None:
         tagger.gate.set()
@@ -343,22 +340,6 @@ def test_what_nobody_waits_for_any_more_is_not_begun():
         assert begun == ["next"]
         service.close()
 
-    run(main)
-
-
-def test_requests_whose_event_loop_is_gone_leave_room_for_others():
-    tagger = FakeTagger()
-    service = make_service(tagger)
-
-    async def leave() -> None:
-        await occupy(service, tagger)
-
-    async def main() -> None:
-        tagger.gate.set()
-        assert names(await tag(service, "Ann")) == [["Ann"]]
-        service.close()
-
-    run(leave)
     run(main)
 
 

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ner_service.inference.emissions import batches_by_length, compute_emissions, slot_grid
+from ner_service.inference.emissions import batches_by_length, emission_steps, slot_grid
+from ner_service.inference.steps import finish
 from ner_service.text import lay_out
 
 TAGS = 3
@@ -42,7 +43,7 @@ def test_every_slot_gets_the_emissions_of_the_window_that_keeps_it(lengths, wind
     slots = len(layout.slots)
     matrix = np.arange(1, slots + 1, dtype=np.float32)[:, None]
     row_ids = np.arange(slots, dtype=np.int32)
-    found = compute_emissions(SummingBackend(), matrix, row_ids, layout.windows, TAGS)
+    found = finish(emission_steps(SummingBackend(), matrix, row_ids, layout.windows, TAGS))
     assert found.shape == (slots, TAGS)
     for window in layout.windows:
         total = matrix[window.start : window.stop].sum()
@@ -56,14 +57,16 @@ def test_batches_are_bounded_and_hold_windows_of_like_length():
     backend.slots_a_batch = 20
     matrix = np.zeros((len(layout.slots), 1), dtype=np.float32)
     row_ids = np.arange(len(layout.slots), dtype=np.int32)
-    compute_emissions(backend, matrix, row_ids, layout.windows, TAGS)
+    finish(emission_steps(backend, matrix, row_ids, layout.windows, TAGS))
     assert len(backend.batches) > 1
     assert all(steps * size <= 20 for steps, size in backend.batches)
 
 
 def test_nothing_to_read_gives_no_emissions():
     nothing = np.zeros(0, dtype=np.int32)
-    found = compute_emissions(SummingBackend(), np.zeros((1, 1), np.float32), nothing, [], TAGS)
+    found = finish(
+        emission_steps(SummingBackend(), np.zeros((1, 1), np.float32), nothing, [], TAGS)
+    )
     assert found.shape == (0, TAGS)
 
 
