@@ -52,6 +52,7 @@ class Batch(NamedTuple):
 
     Attributes:
         words: columns of N words; `vectors` is empty, `vector_rows` stands for it.
+        types: (N,) int64, their numbers among the word types.
         vector_rows: (N, tables) int64 rows in the whole vector tables, -1 for none.
         positions: (B, T) int64, the word at each slot.
         mask: (B, T) bool, True for real slots.
@@ -63,6 +64,7 @@ class Batch(NamedTuple):
     """
 
     words: WordInputs
+    types: Tensor
     vector_rows: Tensor
     positions: Tensor
     mask: Tensor
@@ -169,6 +171,7 @@ def make_batch(windows: Sequence[TrainingWindow], types: WordTypes) -> Batch:
     )
     return Batch(
         words,
+        torch.from_numpy(distinct),
         torch.from_numpy(features.vector_rows[distinct]),
         torch.from_numpy(positions.reshape(shape)),
         torch.from_numpy(mask),

@@ -15,7 +15,7 @@ from torch.optim.optimizer import ParamsT
 from ner_service.artifact.config import ArtifactConfig
 from ner_service.artifact.vocabulary import Vocabulary
 from ner_service.inference.decoding import DecodingWeights, viterbi
-from ner_service.network import TaggerNetwork
+from ner_service.network import TaggerNetwork, WordInputs
 from ner_service.network.crf import force_boundaries
 from ner_service.tags import spans_from_tags
 from training.config import OptimiserConfig, TrainConfig
@@ -52,11 +52,14 @@ class TaggerModule(lightning.LightningModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """A batch to emissions (B, T, K)."""
+        emissions: Tensor = self.network(self.words_of(batch), batch.positions, batch.mask)
+        return emissions
+
+    def words_of(self, batch: Batch) -> WordInputs:
+        """A batch's N words with their vectors."""
         parts = [table(batch.vector_rows[:, i]) for i, table in enumerate(self.vectors)]
         vectors = torch.cat(parts, dim=1) if parts else batch.words.vectors
-        words = batch.words._replace(vectors=vectors)
-        emissions: Tensor = self.network(words, batch.positions, batch.mask)
-        return emissions
+        return batch.words._replace(vectors=vectors)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of seed, epoch, batch and process: a resumed run drops the same.
@@ -133,15 +136,19 @@ class TaggerModule(lightning.LightningModule):
         self._found.clear()
         self.log("dev_f1", scores.overall.f1, prog_bar=True, sync_dist=True)
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The configured optimiser; warm-up, then a cosine, by step."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The network's parameters, and the vectors with their own learning rate."""
         settings = self.settings.optimiser
         rate_of_vectors = settings.learning_rate * settings.vectors_rate
-        groups: list[dict[str, Any]] = [
+        return [
             {"params": list(self.network.parameters())},
             {"params": list(self.vectors.parameters()), "lr": rate_of_vectors},
         ]
-        optimiser = make_optimiser(groups, settings)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The configured optimiser; warm-up, then a cosine, by step."""
+        settings = self.settings.optimiser
+        optimiser = make_optimiser(self.parameter_groups(), settings)
         total = int(self.trainer.estimated_stepping_batches)
         rise = max(1, round(settings.warmup * total))
 

@@ -204,8 +204,17 @@ def _scaled(vectors: PretrainedVectors, rms: float | None) -> PretrainedVectors:
 def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
     """A module with fresh weights, a function of the seed, or with those of `settings.start`."""
     lightning.seed_everything(settings.seed, verbose=False)
+    trained = trained_vectors(settings, materials)
+    module = TaggerModule(settings, materials.config, materials.vocabulary, trained)
+    if settings.start is not None:
+        start_from(Path(settings.start), module, list(materials.tables.values()))
+    return module
+
+
+def trained_vectors(settings: TrainConfig, materials: Materials) -> list[TrainedVectors]:
+    """The vectors that a module looks up, one set a table."""
     rows = materials.types.features.vector_rows
-    trained = [
+    return [
         TrainedVectors(
             materials.vectors[table.name].vectors,
             trainable=rows[: materials.types.trained_count if table.trainable else 0, index],
@@ -213,10 +222,6 @@ def make_module(settings: TrainConfig, materials: Materials) -> TaggerModule:
         )
         for index, table in enumerate(settings.vectors)
     ]
-    module = TaggerModule(settings, materials.config, materials.vocabulary, trained)
-    if settings.start is not None:
-        start_from(Path(settings.start), module, list(materials.tables.values()))
-    return module
 
 
 def fit(
@@ -227,16 +232,19 @@ def fit(
     folder: Path | None = None,
     observers: Sequence[Callback] = (),
     machines: Machines = ONE_PROCESS,
+    module: TaggerModule | None = None,
 ) -> tuple[TaggerModule, Path]:
     """Train and give the module with its best weights, and the folder of the run.
 
-    Where several processes train, only the first has the best weights at the end.
+    Without `module` it is one that `make_module` makes. Where several processes train, only the
+    first has the best weights at the end.
 
     Raises:
         ConfigError: there are fewer devices than asked for.
     """
     folder = folder or RUNS / f"{settings.name}-seed{settings.seed}"
-    module = make_module(settings, materials)
+    if module is None:
+        module = make_module(settings, materials)
     best = ModelCheckpoint(
         folder, filename=_BEST, monitor="dev_f1", mode="max", enable_version_counter=False
     )
