@@ -44,6 +44,10 @@ _SOURCES = {
     "explosion-md": "Word vectors of the spaCy project's md models, CC0.",
     "reuters21578": "Reuters-21578, research use; labelled by other models, not contained here.",
     "bbc": "BBC news stories, non-commercial research; labelled by other models, not contained.",
+    "all-mpnet-base-v2": (
+        "MPNet (Song et al. 2020), Apache 2.0, a pre-trained language model that the teachers read "
+        "which labelled the other texts; neither contained here nor needed."
+    ),
     "wikinews": "Wikinews stories, CC BY 2.5; labelled by other models, not contained.",
 }
 

@@ -37,6 +37,7 @@ from training.usage import OneLineParser, run_command
 logger = logging.getLogger("training")
 
 EMISSIONS = "emissions.safetensors"
+LANGUAGE_MODEL = "language_model"
 _WINDOWS_AT_ONCE = 48
 _STATE_DROPOUT = 0.1
 
@@ -129,7 +130,11 @@ def train_and_read(
     names = ("transitions", "start", "end")
     legal = (w.detach().float().cpu().numpy() for w in module.network.crf.legal_weights())
     output.mkdir(parents=True, exist_ok=True)
-    save_file({"emissions": emissions, **dict(zip(names, legal, strict=True))}, output / EMISSIONS)
+    save_file(
+        {"emissions": emissions, **dict(zip(names, legal, strict=True))},
+        output / EMISSIONS,
+        metadata={LANGUAGE_MODEL: language_model},
+    )
     logger.info("%s written: %d slots", output / EMISSIONS, len(emissions))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from ner_service.errors import ConfigError
@@ -18,7 +19,7 @@ from ner_service.inference.decoder import Decoder
 from ner_service.inference.decoding import DecodingWeights, marginals, transition_counts
 from ner_service.inference.lattices import ends_of, summed_batches
 from training.data import SoftTags
-from training.reading_teacher import EMISSIONS
+from training.reading_teacher import EMISSIONS, LANGUAGE_MODEL
 from training.teacher import LabelledWindow, load_labelled, save_labelled
 from training.usage import OneLineParser, run_command
 
@@ -69,8 +70,11 @@ def relabel(labelled: Path, teachers: Sequence[Path], output: Path, *, share: fl
     slots = sum(len(window.words) for window in windows)
     total = np.zeros((slots, windows[0].soft.moves.shape[0]), dtype=np.float32)
     ends: dict[str, list[NDArray[np.float32]]] = {name: [] for name in _WEIGHTS}
+    read: set[str] = set()
     for teacher in teachers:
         arrays = load_file(teacher / EMISSIONS)
+        with safe_open(teacher / EMISSIONS, framework="numpy") as file:
+            read.add(file.metadata()[LANGUAGE_MODEL])
         if arrays["emissions"].shape != total.shape:
             raise ConfigError(
                 f"{teacher / EMISSIONS}: expected {total.shape} emissions, the slots and tags of "
@@ -80,7 +84,8 @@ def relabel(labelled: Path, teachers: Sequence[Path], output: Path, *, share: fl
         for name, kept in ends.items():
             kept.append(arrays[name])
     weights = DecodingWeights(*(np.mean(ends[name], axis=0) for name in _WEIGHTS))
-    save_labelled(list(relabelled(windows, total, weights, share=share)), output)
+    new = list(relabelled(windows, total, weights, share=share))
+    save_labelled(new, output, language_models=sorted(read))
 
 
 def main(arguments: list[str] | None = None) -> int:

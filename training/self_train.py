@@ -14,7 +14,13 @@ import numpy as np
 
 from ner_service.errors import CorpusError
 from training.config import TrainConfig, load_config
-from training.teacher import LabelledWindow, Teacher, load_labelled, save_labelled
+from training.teacher import (
+    LabelledWindow,
+    Teacher,
+    language_models_of,
+    load_labelled,
+    save_labelled,
+)
 from training.train import RUNS, run
 from training.usage import OneLineParser, run_command
 
@@ -76,6 +82,7 @@ def self_train(
         )
         save_labelled(labelled, cache)
     labelled = load_labelled(cache)
+    texts = [*texts, *map(Path, language_models_of(cache))]
     run(settings, config_file=config_file, labelled=labelled, texts=texts, resume=resume)
 
 

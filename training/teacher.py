@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from ner_service.artifact import load_artifact
@@ -31,6 +32,9 @@ from ner_service.inference.steps import finish
 from ner_service.text.tokenizer import tokenize
 from ner_service.text.windows import BOUNDARY_SLOT, Window, lay_out, sentence_starts
 from training.data import BOUNDARY_TYPE, SoftTags, TrainingWindow, WordTypes
+
+_ARRAYS = "labelled.safetensors"
+_LANGUAGE_MODELS = "language_models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +137,16 @@ class Teacher:
         return total, forms
 
 
-def save_labelled(windows: Sequence[LabelledWindow], folder: Path) -> None:
-    """Keep labelled windows, so that several students can learn from them."""
+def save_labelled(
+    windows: Sequence[LabelledWindow], folder: Path, *, language_models: Sequence[str] = ()
+) -> None:
+    """Keep labelled windows, so that several students can learn from them.
+
+    Args:
+        windows: what was labelled.
+        folder: where.
+        language_models: those that the teachers read, for the cards of the students.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     distinct = list(dict.fromkeys(word for window in windows for word in window.words))
     number = {word: index for index, word in enumerate(distinct)}
@@ -145,14 +157,22 @@ def save_labelled(windows: Sequence[LabelledWindow], folder: Path) -> None:
             "marginals": np.concatenate([window.soft.marginals for window in windows]),
             "moves": np.stack([window.soft.moves for window in windows]),
         },
-        folder / "labelled.safetensors",
+        folder / _ARRAYS,
+        metadata={_LANGUAGE_MODELS: json.dumps(list(language_models))},
     )
     (folder / "words.json").write_text(json.dumps(distinct), encoding="utf-8")
 
 
+def language_models_of(folder: Path) -> list[str]:
+    """The language models that `save_labelled` was told of."""
+    with safe_open(folder / _ARRAYS, framework="numpy") as arrays:
+        kept = (arrays.metadata() or {}).get(_LANGUAGE_MODELS, "[]")
+    return [str(name) for name in json.loads(kept)]
+
+
 def load_labelled(folder: Path) -> list[LabelledWindow]:
     """What `save_labelled` kept."""
-    arrays = load_file(folder / "labelled.safetensors")
+    arrays = load_file(folder / _ARRAYS)
     distinct = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     ends = np.cumsum(arrays["lengths"]).tolist()
     windows = []

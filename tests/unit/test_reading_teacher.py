@@ -15,7 +15,13 @@ from tests.training_runs import sample_settings
 from training.language_model import LanguageModel, WordPieces
 from training.reading_teacher import EMISSIONS, train_and_read
 from training.relabel import main, relabel
-from training.teacher import LabelledWindow, Teacher, load_labelled, save_labelled
+from training.teacher import (
+    LabelledWindow,
+    Teacher,
+    language_models_of,
+    load_labelled,
+    save_labelled,
+)
 
 TEXTS = ("Ines Costa went to Lisbon. She likes it.", "Spain beat Portugal 2-1 on Friday.")
 WORDS = ("in", "lisbon", "Lisbon", "costa", "unheard-of", "\N{SNOWMAN}", "spain" * 9)
@@ -200,9 +206,12 @@ def test_labels_equal_enumeration_and_mix_with_the_old(tmp_path):
         save_file(
             {k: v.astype(np.float32) for k, v in arrays.items()},
             tmp_path / f"t{number}" / EMISSIONS,
+            metadata={"language_model": "tiny"},
         )
     relabel(tmp_path / "old", [tmp_path / "t1", tmp_path / "t-1"], tmp_path / "new", share=0.75)
 
+    assert language_models_of(tmp_path / "new") == ["tiny"]
+    assert language_models_of(tmp_path / "old") == []
     found = {len(window.words): window for window in load_labelled(tmp_path / "new")}
     for window, scores in zip(windows, emissions, strict=True):
         boundaries = np.array([word is None for word in window.words])
