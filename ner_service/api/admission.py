@@ -13,9 +13,11 @@ CODE_POINTS_A_TOKEN = 5
 # What is asked beside the entities costs so many times as much as they do (tests/benchmarks hold
 # the rate of plain tagging): readings and marginals; labellings; each labelling more.
 READINGS, LABELLINGS, EACH_LABELLING = 0.5, 2.0, 0.25
-# Tokens a second before anything was measured, and how fast the measure follows.
+# Tokens a second before anything was measured, and seconds of work in which a measure fades to a
+# third: batches in work side by side end at uneven moments, and how much is let in must not swing
+# with each of them.
 INITIAL_RATE = 20_000.0
-RATE_GAIN = 0.2
+FADING_SECONDS = 5.0
 LONGEST_RETRY = 60
 # Batches of fewer tokens are mostly overhead and tell nothing of the speed under load.
 TELLING_BATCH = 512
@@ -51,7 +53,7 @@ class Admission:
         self._max_documents = max_documents
         self._max_tokens = max_tokens
         self._longest_wait = longest_wait
-        self._rate = INITIAL_RATE
+        self._worked_tokens, self._worked_seconds = INITIAL_RATE, 1.0
         self.documents = 0
         self.tokens = 0
         self.closed = False
@@ -96,7 +98,14 @@ class Admission:
     def observe(self, tokens: int, seconds: float) -> None:
         """Follow the speed of the network: it tells how much can wait, and for how long."""
         if tokens >= TELLING_BATCH and seconds > 0:
-            self._rate += RATE_GAIN * (tokens / seconds - self._rate)
+            kept = math.exp(-seconds / FADING_SECONDS)
+            self._worked_tokens = kept * self._worked_tokens + tokens
+            self._worked_seconds = kept * self._worked_seconds + seconds
+
+    @property
+    def _rate(self) -> float:
+        """Tokens a second; of sums, since a mean of the batches' rates is above it."""
+        return self._worked_tokens / self._worked_seconds
 
     def _retry_after(self) -> int:
         return min(max(math.ceil(self.tokens / self._rate), 1), LONGEST_RETRY)

@@ -60,6 +60,22 @@ def test_what_would_wait_until_its_deadline_is_refused_at_once():
     assert service.admission.has_room(documents=1, tokens=100_000)  # nothing else is there
 
 
+def test_batches_that_end_at_uneven_moments_do_not_move_what_is_admitted():
+    service = make_service(FakeTagger(), deadline_seconds=3 / DEADLINE_SHARE)
+    rooms = set()
+    for number in range(1000):
+        service.admission.observe(1_000, 0.01 if number % 2 else 0.19)  # 10,000 a second
+        if number >= 500:
+            with service.admission.admit(documents=1, code_points=50_000):
+                rooms |= {n for n in range(0, 30_000, 100) if has_room(service, n)}
+    assert 18_500 <= max(rooms) <= 21_500
+    service.close()
+
+
+def has_room(service, tokens: int) -> bool:
+    return service.admission.has_room(documents=1, tokens=tokens)
+
+
 @pytest.mark.parametrize(
     ("options", "most"),
     [
