@@ -117,11 +117,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _average(models: Sequence[str], output: Path, corpus: str) -> None:
     paths = [resolve_model(model) for model in models]
-    told = read_metrics(paths[-1]) or {}
+    each = [read_metrics(path) or {} for path in paths]
+    told = each[-1]
     names = average(paths, output)
     _, found = calibrate(output, load_split(corpus, split="validation"))
     logger.info("temperature %.4f", found.temperature)
     metrics: Metrics = {name: told[name] for name in ("training", "curve") if name in told}
+    if "training" in metrics:
+        # A model that ended with gold windows alone went on from one that had learnt from texts.
+        texts = [text for one in each for text in one.get("training", {}).get("texts", [])]
+        metrics["training"] = {**metrics["training"], "texts": list(dict.fromkeys(texts))}
     metrics |= {
         "model": describe_model(output),
         "averaged": names,

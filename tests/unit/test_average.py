@@ -20,6 +20,10 @@ from training.seen import load_keys, save_keys, training_keys
 from training.train import make_module, write_artifact
 
 
+# How many files without gold tags a model learnt from; the others from none.
+TEXTS_OF = {"one": 1, "two": 2}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Three models of one build, `one` to `three`, and `wider`."""
@@ -45,7 +49,12 @@ def write_model(folder: Path, name: str, **changes) -> None:
     save_keys(folder / name, training_keys(documents, corpus.scheme))
     told = {
         "model": describe_model(folder / name),
-        "training": describe_training(settings, corpus, config_file=Path("sample.toml")),
+        "training": describe_training(
+            settings,
+            corpus,
+            config_file=Path("sample.toml"),
+            texts=[Path(f"{number}.jsonl.gz") for number in range(TEXTS_OF.get(name, 0))],
+        ),
     }
     save_metrics(folder / name, told)
     write_manifest(folder / name)
@@ -84,7 +93,8 @@ def test_the_card_tells_whose_mean_it_is(folder):
     metrics = read_metrics(folder / "told")
     config = load_artifact(folder / "told").config
     assert metrics["averaged"] == ["two", "three"]
-    assert metrics["training"] == read_metrics(folder / "three")["training"]
+    texts = ["0.jsonl.gz", "1.jsonl.gz"]
+    assert metrics["training"] == {**read_metrics(folder / "three")["training"], "texts": texts}
     assert metrics["calibration"]["temperature"] == config.temperature
     card = (folder / "told" / "README.md").read_text("utf-8")
     assert "the mean of those of `two`, `three`" in card
