@@ -155,7 +155,7 @@ def _training(metrics: Metrics) -> str:
     if "averaged" in metrics:
         names = ", ".join(f"`{name}`" for name in metrics["averaged"])
         lines.append(
-            f"The weights are the mean of those of {names}, which went on from one another "
+            f"The weights are the mean of those of {names}, which have one beginning "
             "(Wortsman et al. 2022); what follows is told of the last of them."
         )
     lines.append(table(["", ""], rows))
