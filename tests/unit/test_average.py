@@ -19,7 +19,6 @@ from training.metrics_file import read_metrics, save_metrics
 from training.seen import load_keys, save_keys, training_keys
 from training.train import make_module, write_artifact
 
-
 # How many files without gold tags a model learnt from; the others from none.
 TEXTS_OF = {"one": 1, "two": 2}
 
