@@ -15,20 +15,29 @@ _MOST_PIECES = 8
 """Of one word: what is longer is no word, and would push others out of the model's reach."""
 
 
-class WordPieces:
+class WordPieces(nn.Module):
     """The pieces of every word type, and where they stand in a batch of windows."""
+
+    _counts: Tensor
+    _begins: Tensor
+    _pieces: Tensor
 
     def __init__(self, words: Sequence[str], tokenizer: object) -> None:
         """Cut `words`, those of the types from 1 on; a boundary is the separator."""
+        super().__init__()
         self.begin_id, self.separator_id, self.padding_id, unknown_id = (
             int(getattr(tokenizer, f"{name}_token_id")) for name in ("cls", "sep", "pad", "unk")
         )
         cut = tokenizer(list(words), add_special_tokens=False)["input_ids"]  # type: ignore[operator]
         lists = [[self.separator_id], *(ids[:_MOST_PIECES] or [unknown_id] for ids in cut)]
         counts = [len(ids) for ids in lists]
-        self._counts = torch.tensor(counts)
-        self._begins = torch.tensor([0, *accumulate(counts[:-1])])
-        self._pieces = torch.tensor([piece for ids in lists for piece in ids])
+        # They go where the model goes, once, and follow from the words: no weights.
+        for name, numbers in (
+            ("_counts", counts),
+            ("_begins", [0, *accumulate(counts[:-1])]),
+            ("_pieces", [piece for ids in lists for piece in ids]),
+        ):
+            self.register_buffer(name, torch.tensor(numbers), persistent=False)
 
     def lay_out(self, types: Tensor, mask: Tensor, *, longest: int) -> tuple[Tensor, Tensor]:
         """Piece ids of windows, and where each slot's first piece stands.
@@ -42,12 +51,12 @@ class WordPieces:
             (B, L) int64 and (B, T) int64, on the device of `types`.
         """
         device = types.device
-        counts = self._counts.to(device)[types] * mask
+        counts = self._counts[types] * mask
         first = 1 + counts.cumsum(dim=1) - counts
         flat = counts.flatten()
         slots = torch.repeat_interleave(torch.arange(flat.numel(), device=device), flat)
         within = torch.arange(len(slots), device=device) - (flat.cumsum(dim=0) - flat)[slots]
-        pieces = self._pieces.to(device)[self._begins.to(device)[types.flatten()[slots]] + within]
+        pieces = self._pieces[self._begins[types.flatten()[slots]] + within]
         columns = first.flatten()[slots] + within
         totals = counts.sum(dim=1)
         width = min(longest, int(totals.max()) + 2)

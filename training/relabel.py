@@ -12,15 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import load_file
 
 from ner_service.errors import ConfigError
 from ner_service.inference.decoder import Decoder
-from ner_service.inference.decoding import DecodingWeights, marginals, transition_counts
-from ner_service.inference.lattices import ends_of, summed_batches
+from ner_service.inference.decoding import DecodingWeights
 from training.data import SoftTags
 from training.reading_teacher import EMISSIONS, LANGUAGE_MODEL
-from training.teacher import LabelledWindow, load_labelled, save_labelled
+from training.teacher import LabelledWindow, beliefs, load_labelled, save_labelled
 from training.usage import OneLineParser, run_command
 
 _WEIGHTS = ("transitions", "start", "end")
@@ -46,16 +44,13 @@ def relabelled(
     )
     stops = np.cumsum([len(window.words) for window in windows]).tolist()
     segments = list(zip([0, *stops[:-1]], stops, strict=True))
-    for batch, lattice in summed_batches(emissions, *ends_of(segments), weights):
-        believed, moves = marginals(lattice), transition_counts(lattice)
-        for row, index in enumerate(batch.chosen):
-            old = windows[index].soft
-            new = believed[: len(windows[index].words), row]
-            soft = SoftTags(
-                (share * new + (1 - share) * old.marginals).astype(np.float16),
-                (share * moves[row] + (1 - share) * old.moves).astype(np.float32),
-            )
-            yield replace(windows[index], soft=soft)
+    for index, new in beliefs(emissions, segments, weights):
+        old = windows[index].soft
+        soft = SoftTags(
+            (share * new.marginals + (1 - share) * old.marginals).astype(np.float16),
+            (share * new.moves + (1 - share) * old.moves).astype(np.float32),
+        )
+        yield replace(windows[index], soft=soft)
 
 
 def relabel(labelled: Path, teachers: Sequence[Path], output: Path, *, share: float) -> None:
@@ -72,9 +67,9 @@ def relabel(labelled: Path, teachers: Sequence[Path], output: Path, *, share: fl
     ends: dict[str, list[NDArray[np.float32]]] = {name: [] for name in _WEIGHTS}
     read: set[str] = set()
     for teacher in teachers:
-        arrays = load_file(teacher / EMISSIONS)
         with safe_open(teacher / EMISSIONS, framework="numpy") as file:
             read.add(file.metadata()[LANGUAGE_MODEL])
+            arrays = {name: file.get_tensor(name) for name in ("emissions", *_WEIGHTS)}
         if arrays["emissions"].shape != total.shape:
             raise ConfigError(
                 f"{teacher / EMISSIONS}: expected {total.shape} emissions, the slots and tags of "

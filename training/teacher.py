@@ -110,13 +110,8 @@ class Teacher:
         is_boundary = np.concatenate(slots) == BOUNDARY_SLOT
         emissions, forms = self._emissions(words, is_boundary, windows)
         self._consistency.share(emissions, forms, begins, segments)
-        for batch, lattice in summed_batches(emissions, *ends_of(segments), self._weights):
-            believed = marginals(lattice).astype(np.float16)
-            moves = transition_counts(lattice).astype(np.float32)
-            for row, index in enumerate(batch.chosen):
-                start, stop = segments[index]
-                soft = SoftTags(believed[: stop - start, row].copy(), moves[row])
-                yield LabelledWindow(words[start:stop], soft)
+        for index, soft in beliefs(emissions, segments, self._weights):
+            yield LabelledWindow(words[slice(*segments[index])], soft)
 
     def _emissions(
         self, words: Sequence[str | None], is_boundary: NDArray[np.bool_], windows: Sequence[Window]
@@ -135,6 +130,24 @@ class Teacher:
         total /= len(self._members)
         Decoder.force_boundaries(total, is_boundary)
         return total, forms
+
+
+def beliefs(
+    emissions: NDArray[np.float32], segments: Sequence[tuple[int, int]], weights: DecodingWeights
+) -> Iterator[tuple[int, SoftTags]]:
+    """What a CRF believes of each segment, with its index, in no particular order.
+
+    Args:
+        emissions: (slots, K), O forced between sentences.
+        segments: first slot of each, and the one behind its last.
+        weights: the CRF's.
+    """
+    for batch, lattice in summed_batches(emissions, *ends_of(segments), weights):
+        believed = marginals(lattice).astype(np.float16)
+        moves = transition_counts(lattice).astype(np.float32)
+        for row, index in enumerate(batch.chosen):
+            start, stop = segments[index]
+            yield index, SoftTags(believed[: stop - start, row].copy(), moves[row])
 
 
 def save_labelled(

@@ -45,6 +45,9 @@ def test_the_first_curl_finds_bob(server, tmp_path):
         assert {**entity, "score": given["score"]} == given
     (threshold,) = re.findall(r'`"threshold": ([0-9.]+)` leaves', README)
     assert first["score"] >= float(threshold)
+    stricter = {"text": "Bob bought a toy Yoda", "threshold": first["score"] + 0.01}
+    answer = server.http.post(f"{server.url}/v1/entities", json=stricter).json()
+    assert answer["documents"][0]["entities"] == []
 
 
 def test_the_second_curl_answers_every_option(server, tmp_path):
