@@ -19,6 +19,7 @@ from training.data import (
     make_batch,
 )
 from training.parallel import WHOLE, Part
+from training.posts import Dresser
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Augmentation:
         lower: a window is lower-cased ...
         upper: ... or upper-cased ...
         title: ... or has every word capitalised.
+        posts: a window's sentences are dressed as posts, before that.
         word_dropout: a word type loses its one-hot input and its vectors.
         one_hot_dropout: a word type loses its one-hot input alone.
     """
@@ -36,6 +38,7 @@ class Augmentation:
     lower: float = 0.0
     upper: float = 0.0
     title: float = 0.0
+    posts: float = 0.0
     word_dropout: float = 0.0
     one_hot_dropout: float = 0.0
 
@@ -51,6 +54,7 @@ class Epoch:
         number: of the epoch, from 0.
         augmentation: chances.
         part: the share of this process in every batch.
+        dresser: makes posts of windows; needed where the augmentation has any.
     """
 
     types: WordTypes
@@ -59,6 +63,7 @@ class Epoch:
     number: int
     augmentation: Augmentation
     part: Part = WHOLE
+    dresser: Dresser | None = None
 
     def batches_of(self, window_count: int) -> int:
         """Batches of so many windows; a last one that has nothing for some process is left out."""
@@ -69,10 +74,11 @@ class Epoch:
         """This process's part of the batch at `index`, recased and forgotten as the dice fall."""
         key = (self.seed, self.number, index)
         random = np.random.default_rng(key)
-        recased = [
-            replace(window, types=self._recased(window.types, random.random()))
-            for window in windows
-        ]
+        recased = []
+        for window in windows:
+            dressed = self._dressed(window, random)
+            types = self._recased(dressed.types, random.random())
+            recased.append(replace(dressed, types=types))
         mine = self.part.take(recased)
         batch = make_batch(mine, self.types)
         if self.part.of > 1:
@@ -85,6 +91,12 @@ class Epoch:
         dropped += self.augmentation.one_hot_dropout
         batch.words.one_hot_ids[torch.from_numpy(chance < dropped)] = UNKNOWN_ID
         return batch
+
+    def _dressed(self, window: TrainingWindow, random: np.random.Generator) -> TrainingWindow:
+        if self.augmentation.posts == 0 or random.random() >= self.augmentation.posts:
+            return window
+        assert self.dresser is not None
+        return self.dresser.dress(window, random)
 
     def _recased(self, types: NDArray[np.int64], chance: float) -> NDArray[np.int64]:
         for probability, variants in (

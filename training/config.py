@@ -87,6 +87,7 @@ class TrainConfig:
         row_dropout: of the recurrence's inputs, one mask a window.
         state_dropout: of its states, likewise.
         lower, upper, title: share of windows that are seen lower-cased, upper-cased, capitalised.
+        posts: share of windows whose sentences get the marks of social media (`training.posts`).
         forget_word: share of words that lose one-hot and vectors.
         forget_one_hot: share of words that lose the one-hot input alone.
     """
@@ -116,6 +117,7 @@ class TrainConfig:
     lower: Chance = 0.0
     upper: Chance = 0.0
     title: Chance = 0.0
+    posts: Chance = 0.0
     forget_word: Chance = 0.05
     forget_one_hot: Chance = 0.2
 

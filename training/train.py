@@ -42,6 +42,7 @@ from training.data import (
 from training.export import write_model
 from training.module import TaggerModule
 from training.parallel import ONE_PROCESS, Machines, logging_level, part_of
+from training.posts import Dresser, Marks
 from training.report import report_training
 from training.start import start_from
 from training.streaming import StreamedDocuments
@@ -72,6 +73,7 @@ class Materials:
     train: list[TrainingWindow] | StreamedWindows
     validation: list[TrainingWindow]
     teacher: list[TrainingWindow]
+    dresser: Dresser | None = None
 
 
 class TrainingData(lightning.LightningDataModule):
@@ -95,10 +97,12 @@ class TrainingData(lightning.LightningDataModule):
                 lower=settings.lower,
                 upper=settings.upper,
                 title=settings.title,
+                posts=settings.posts,
                 word_dropout=settings.forget_word,
                 one_hot_dropout=settings.forget_one_hot,
             ),
             part=part_of(self.trainer),
+            dresser=materials.dresser,
         )
         batches: Dataset[Batch]
         if isinstance(materials.train, StreamedWindows):
@@ -169,6 +173,9 @@ def prepare(
     featurizer = WordFeaturizer(config.network, vocabulary, list(tables.values()))
     others = list(count_words(iter_documents(corpus.splits["validation"])))
     others += [word for window in labelled for word in window.words if word is not None]
+    marks = Marks.drawn(counted) if settings.posts > 0 else None
+    if marks is not None:
+        others += marks.words()
     types = WordTypes(counted, others, featurizer)
 
     def windows_of(split: str) -> Iterator[TrainingWindow]:
@@ -191,7 +198,10 @@ def prepare(
         len(types.ids),
     )
     teacher = [window.numbered(types) for window in labelled]
-    return Materials(config, vocabulary, vectors, tables, types, train, validation, teacher)
+    dresser = None if marks is None else marks.dresser(types)
+    return Materials(
+        config, vocabulary, vectors, tables, types, train, validation, teacher, dresser
+    )
 
 
 def _scaled(vectors: PretrainedVectors, rms: float | None) -> PretrainedVectors:
