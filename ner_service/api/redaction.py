@@ -15,7 +15,10 @@ from ner_service.api.parsing import LONE_SURROGATE, is_text, load_json, parse, t
 from ner_service.api.presentation import Presentation
 from ner_service.api.schemas import Mapped, ModelOut, Options, Strict, Threshold
 from ner_service.errors import ConfigError
-from ner_service.redaction import RedactionMode, redact, restore, seal, unseal
+from ner_service.redaction.naming import RedactionMode
+from ner_service.redaction.redacting import redact
+from ner_service.redaction.restoring import restore
+from ner_service.redaction.sealing import seal, unseal
 from ner_service.rules import Rules
 from ner_service.tagger import Document
 from ner_service.text.offsets import OffsetUnit, convert_offsets

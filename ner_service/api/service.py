@@ -25,7 +25,7 @@ from ner_service.api.settings import Settings
 from ner_service.api.watch import Watch, Watches, too_late
 from ner_service.errors import NerError, RuleError
 from ner_service.tagger import Document, PreparedDocument, Tagger, TagOptions, ruled
-from ner_service.teaching import Lessons
+from ner_service.teaching.lessons import Lessons
 
 T = TypeVar("T")
 

@@ -1,9 +1,12 @@
 """`ner-service tag`: what the command line says, as a job. Heavy imports wait until it runs."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from ner_service.batch.nursery import Nursery
 
 _Inputs = Annotated[list[str], typer.Argument(help="Files, folders, globs; - is standard input.")]
 
@@ -79,49 +82,52 @@ def tag(
     summary: Annotated[Path | None, typer.Option(help="File for the summary, JSON.")] = None,
 ) -> int:
     """Find the names in files of any size. Exit code 3: some records were rejected."""
-    from ner_service.batch.job import run_job
-    from ner_service.batch.names import output_format_of
-    from ner_service.batch.options import Options
-    from ner_service.batch.plan import Plan
-    from ner_service.batch.progress import describe_summary, write_summary
+    # The nursery first: it imports as much as this process does, and needs as long.
+    with Nursery() if engine == "local" else nullcontext() as nursery:
+        from ner_service.batch.job import run_job
+        from ner_service.batch.names import output_format_of
+        from ner_service.batch.options import Options
+        from ner_service.batch.plan import Plan
+        from ner_service.batch.progress import describe_summary, write_summary
 
-    format_by_name, compression = output_format_of(output)
-    options = Options(
-        input_format=input_format,
-        unit=unit,
-        text_field=text_field,
-        id_field=id_field,
-        keep=_names(keep) or (),
-        token_column=token_column,
-        delimiter=delimiter,
-        labels=_names(labels),
-        threshold=parse_threshold(threshold or []),
-        offset_unit=offset_unit,
-        backend=backend,
-        precision=precision,
-        output_format=output_format or format_by_name,
-        compression=compression,
-        scheme=scheme,
-        shard_documents=shard_documents,
-        max_document=max_document,
-        max_line_bytes=max_line_bytes,
-    )
-    plan = Plan(
-        inputs=tuple(inputs),
-        output=output,
-        engine=engine,
-        address=address,
-        workers=workers,
-        fresh=fresh,
-        strict=strict,
-        quiet=quiet,
-    )
-    done = run_job(plan, model, options)
-    if summary is not None:
-        write_summary(summary, done)
-    if not quiet:
-        typer.echo(f"ner-service: {describe_summary(done)}", err=True)
-    return EXIT_REJECTED if done.rejected else 0
+        format_by_name, compression = output_format_of(output)
+        options = Options(
+            input_format=input_format,
+            unit=unit,
+            text_field=text_field,
+            id_field=id_field,
+            keep=_names(keep) or (),
+            token_column=token_column,
+            delimiter=delimiter,
+            labels=_names(labels),
+            threshold=parse_threshold(threshold or []),
+            offset_unit=offset_unit,
+            backend=backend,
+            precision=precision,
+            output_format=output_format or format_by_name,
+            compression=compression,
+            scheme=scheme,
+            shard_documents=shard_documents,
+            max_document=max_document,
+            max_line_bytes=max_line_bytes,
+        )
+        plan = Plan(
+            inputs=tuple(inputs),
+            output=output,
+            engine=engine,
+            address=address,
+            workers=workers,
+            fresh=fresh,
+            strict=strict,
+            quiet=quiet,
+            nursery=nursery,
+        )
+        done = run_job(plan, model, options)
+        if summary is not None:
+            write_summary(summary, done)
+        if not quiet:
+            typer.echo(f"ner-service: {describe_summary(done)}", err=True)
+        return EXIT_REJECTED if done.rejected else 0
 
 
 def _names(value: str | None) -> tuple[str, ...] | None:

@@ -23,7 +23,9 @@ def run_engine(
     sections = make_sections(sources)
     if plan.engine == "local":
         workers = plan.workers or len(os.sched_getaffinity(0))
-        return run_local(sections, settings, kept, workers=workers, ordered=ordered)
+        return run_local(
+            sections, settings, kept, workers=workers, ordered=ordered, nursery=plan.nursery
+        )
     if ordered:
         raise ConfigError("engine ray: expected --output, results come in any order")
     if any(source.size is None for source in sources):

@@ -1,30 +1,20 @@
 """The local engine: worker processes, each fed by a thread of this one."""
 
-import os
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO, cast
 
+from ner_service.batch.frames import ERROR, RESULT, receive, send
+from ner_service.batch.nursery import Nursery
 from ner_service.batch.shards import Done, Shard, ShardKey, check_unchanged, cut, place_of
 from ner_service.batch.sources import Section
-from ner_service.batch.worker import (
-    ERROR,
-    MEMORY_VARIABLES,
-    RESULT,
-    THREAD_VARIABLES,
-    WorkerSettings,
-    receive,
-    send,
-)
+from ner_service.batch.worker import WorkerSettings
 from ner_service.errors import NerError
 
-_ATTEMPTS = 2
+# Where everybody is killed, the worker, and then the nursery that was to fork the next one.
+_ATTEMPTS = 3
 
 
 class WorkerDiedError(NerError):
@@ -32,27 +22,13 @@ class WorkerDiedError(NerError):
 
 
 class WorkerProcess:
-    """One worker process."""
+    """One worker process, as this one sees it."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, nursery: Nursery, settings: WorkerSettings) -> None:
         """Start it; it loads its model while this process goes on."""
-        package_home = str(Path(__file__).parents[2])
-        paths = [package_home, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            **os.environ,
-            **dict.fromkeys(THREAD_VARIABLES, "1"),
-            **MEMORY_VARIABLES,
-            "PYTHONPATH": os.pathsep.join(paths),
-        }
-        self._process = subprocess.Popen(
-            # -P: a file in the working directory must not stand in for a library.
-            [sys.executable, "-P", "-m", "ner_service.batch.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
-        self._inbound = cast(BinaryIO, self._process.stdin)
-        self._outbound = cast(BinaryIO, self._process.stdout)
+        self._connection = nursery.fork()
+        self._inbound = self._connection.makefile("rb")
+        self._outbound = self._connection.makefile("wb")
         self._send(settings.to_json())
 
     def tag(self, shard: Shard) -> bytes:
@@ -63,33 +39,35 @@ class WorkerProcess:
             NerError: the worker reported an error.
         """
         self._send(b"\n".join((shard.digest.encode(), shard.payload)))
-        frame = receive(self._outbound)
+        try:
+            frame = receive(self._inbound)
+        except ConnectionResetError:
+            frame = None
         if frame is None:
-            raise WorkerDiedError(f"worker ended ({self._process.wait()})")
+            raise WorkerDiedError("a worker process was killed or ran out of memory")
         kind, data = frame
         if kind == ERROR:
             raise NerError(data.decode())
         return data
 
     def close(self) -> None:
-        """End the process, at once."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._inbound, self._outbound):
-            with suppress(BrokenPipeError):
-                stream.close()
+        """Close the connection; the process ends with it, if it has not yet."""
+        for closable in (self._inbound, self._outbound, self._connection):
+            with suppress(BrokenPipeError, ConnectionResetError):
+                closable.close()
 
     def _send(self, data: bytes) -> None:
         # If it is gone, its last words, or its silence, are read next.
-        with suppress(BrokenPipeError):
-            send(self._inbound, RESULT, data)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            send(self._outbound, RESULT, data)
 
 
 class WorkerPool:
     """Worker processes, started when there is work for them."""
 
-    def __init__(self, settings: WorkerSettings, workers: int) -> None:
-        """Tag up to `workers` shards at once."""
+    def __init__(self, nursery: Nursery, settings: WorkerSettings, workers: int) -> None:
+        """Tag up to `workers` shards at once, by processes out of the nursery."""
+        self._nursery = nursery
         self._settings = settings
         self._threads = ThreadPoolExecutor(workers)
         self._lock = threading.Lock()
@@ -105,9 +83,10 @@ class WorkerPool:
         """End all processes."""
         with self._lock:
             self._closed = True
-            for worker in self._all:
-                worker.close()
+        self._nursery.close()  # whoever waits for a worker sees it end
         self._threads.shutdown(cancel_futures=True)
+        for worker in self._all:
+            worker.close()
 
     def _tag(self, shard: Shard) -> bytes:
         for _ in range(_ATTEMPTS):
@@ -128,7 +107,7 @@ class WorkerPool:
                 raise WorkerDiedError("the job ended")
             if self._idle:
                 return self._idle.pop()
-            worker = WorkerProcess(self._settings)
+            worker = WorkerProcess(self._nursery, self._settings)
             self._all.append(worker)
             return worker
 
@@ -140,6 +119,7 @@ def run_local(
     *,
     workers: int,
     ordered: bool = False,
+    nursery: Nursery | None = None,
 ) -> Generator[Done, None, None]:
     """Tag the shards of all sections.
 
@@ -149,11 +129,12 @@ def run_local(
         kept: shards that are finished, with their digests.
         workers: processes.
         ordered: give the results in the order of the input, not as they come.
+        nursery: of the workers, if it was started already; closed at the end.
 
     Raises:
         NerError: an input has changed, or a shard cannot be tagged.
     """
-    pool = WorkerPool(settings, workers)
+    pool = WorkerPool(nursery or Nursery(), settings, workers)
     pending: deque[tuple[Future[bytes], ShardKey, int]] = deque()
     try:
         for section in sections:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ner_service.artifact import load_artifact
 from ner_service.artifact.locate import resolve_model
+from ner_service.batch.nursery import Nursery
 from ner_service.batch.options import Options
 from ner_service.batch.records import ShardHead
 from ner_service.batch.worker import WorkerSettings
@@ -28,6 +29,7 @@ class Plan:
         fresh: start over, whatever is there.
         strict: stop at the first rejected record.
         quiet: tell nothing on the way.
+        nursery: of this machine's workers, if it was started already.
     """
 
     inputs: tuple[str, ...]
@@ -38,6 +40,7 @@ class Plan:
     fresh: bool = False
     strict: bool = False
     quiet: bool = False
+    nursery: Nursery | None = None
 
 
 @dataclass(slots=True)

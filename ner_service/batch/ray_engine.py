@@ -15,11 +15,12 @@ from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
 from ray.data.block import BlockMetadata
 from ray.exceptions import RayError, RayTaskError
 
+from ner_service.batch.nursery import THREAD_VARIABLES
 from ner_service.batch.options import Options
 from ner_service.batch.records import ShardHead
 from ner_service.batch.shards import Done, ShardKey, check_unchanged, cut
 from ner_service.batch.sources import Section
-from ner_service.batch.worker import THREAD_VARIABLES, ShardTagger, WorkerSettings
+from ner_service.batch.worker import ShardTagger, WorkerSettings
 from ner_service.errors import NerError
 
 # A read task decompresses and splits lines; most of the time it waits for the actors. Where actors

@@ -1,29 +1,23 @@
-"""A worker process: shards in at standard input, results out at standard output.
+"""A worker process: shards in, results out, over one connection.
 
-It is a fresh program, so it inherits no lock and no open file, and it ends when its input is
-closed, which is what happens when the process that started it ends in any way.
+It is forked by `main`, the program that `nursery` starts, and ends when its connection is closed,
+which is what happens when the process that started it ends in any way.
 """
 
 import gc
 import json
 import os
 import signal
-import struct
+import socket
 import sys
+import traceback
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
+from ner_service.batch.frames import ERROR, RESULT, receive, send
 from ner_service.batch.options import Options
 from ner_service.batch.shards import Shard, ShardKey, place_of
 from ner_service.errors import NerError
-
-_LENGTH = struct.Struct(">cQ")
-RESULT, ERROR = b"R", b"E"
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""What libraries read to learn how many threads to use; a worker has one."""
-MEMORY_VARIABLES = {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
-"""A worker asks for the same large arrays with every shard: what it has freed it may keep, instead
-of giving it back to the system (glibc) and having it cleared again page by page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +96,51 @@ class ShardTagger:
             gc.collect()
 
 
-def send(stream: BinaryIO, kind: bytes, data: bytes) -> None:
-    """Write one frame."""
-    stream.write(_LENGTH.pack(kind, len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
-    """Read one frame; None at the end, or where the other side broke off."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    kind, length = _LENGTH.unpack(head)
-    data = stream.read(length)
-    return (kind, data) if len(data) == length else None
-
-
 def main() -> None:
-    """Serve shards until the input is closed."""
-    # Control-C goes to the whole group of processes; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    outbound = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not stand between the results
+    """Fork a worker for each connection that comes in at standard input, until that is closed."""
+    os.dup2(2, 1)  # what a library prints is seen, and is not the job's output
+    # What every worker needs is imported here, once, but ONNX Runtime: it starts a thread.
+    import ner_service.batch.tagging  # noqa: F401
+
+    gc.freeze()  # no collection in a worker need look at it, and its pages stay shared
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers: they just end
+    with socket.socket(fileno=os.dup(0)) as control:
+        while _next_connection(control):
+            pass
+
+
+def _next_connection(control: socket.socket) -> bool:
+    """Fork a worker for the next connection; False if there will be none."""
+    message, files, *_ = socket.recv_fds(control, 1, 1)
+    if not message:
+        return False
+    with socket.socket(fileno=files[0]) as connection:
+        if os.fork() == 0:
+            _be_worker(control, connection)
+    return True
+
+
+def _be_worker(control: socket.socket, connection: socket.socket) -> NoReturn:
+    """Serve shards from a connection and end."""
+    control.close()
+    os.close(0)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = 1
     try:
-        _serve(sys.stdin.buffer, outbound)
-    except BrokenPipeError:
-        os._exit(0)
+        with connection.makefile("rb") as inbound, connection.makefile("wb") as outbound:
+            serve(inbound, outbound)
+        status = 0
+    except (BrokenPipeError, ConnectionResetError):  # the job has ended
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 
 
-def _serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
+def serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
+    """Tag shard after shard until the input ends; the first frame holds the settings."""
     first = receive(inbound)
     if first is None:
         return

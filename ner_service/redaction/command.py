@@ -1,4 +1,7 @@
-"""`ner-service redact` and `ner-service restore`: one text in, one text out."""
+"""`ner-service redact` and `ner-service restore`: one text in, one text out.
+
+Heavy imports wait until one of them runs.
+"""
 
 import json
 import sys
@@ -7,14 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from ner_service.entities import filter_entities
 from ner_service.errors import ConfigError, NerError
-from ner_service.redaction import redacting, restoring, seal, unseal
 from ner_service.redaction.naming import RedactionMode
-from ner_service.tagger import Tagger
 
 _Input = Annotated[str, typer.Argument(help="A text file in UTF-8; - is standard input.")]
 _Output = Annotated[str | None, typer.Option(help="File to write [standard output].")]
@@ -29,9 +28,6 @@ class MappingFile(TypedDict):
 
     mapping: dict[str, str] | str
     counts: dict[str, int]
-
-
-_MAPPING_FILE = TypeAdapter(MappingFile)
 
 
 def redact(
@@ -57,6 +53,10 @@ def redact(
     output: _Output = None,
 ) -> None:
     """Take the names out of a text. With a key, hashes are keyed and the mapping is sealed."""
+    from ner_service.entities import filter_entities
+    from ner_service.redaction import redacting, sealing
+    from ner_service.tagger import Tagger
+
     if mapping is not None and mode != "pseudonym":
         raise typer.BadParameter(f"--mapping: only pseudonyms can be restored, not {mode}")
     key = _read_key(key_file)
@@ -75,7 +75,7 @@ def redact(
         document, mode=mode, key=key, session=earlier, labels=tagger.info.labels
     )
     if mapping is not None:
-        names = redacted.mapping if key is None else seal(redacted.mapping, key)
+        names = redacted.mapping if key is None else sealing.seal(redacted.mapping, key)
         _write_private(mapping, {"mapping": names, "counts": redacted.counts})
     _write_text(redacted.text, output)
 
@@ -92,6 +92,8 @@ def restore(
     ] = False,
 ) -> int:
     """Put names back into a redacted text; lost and doubled placeholders go to standard error."""
+    from ner_service.redaction import restoring
+
     names, counts = _read_mapping(mapping, _read_key(key_file))
     restored = restoring.restore(_read_text(text), names, counts=counts)
     _write_text(restored.text, output)
@@ -133,8 +135,12 @@ def _read_key(file: Path | None) -> bytes | None:
 
 
 def _read_mapping(file: Path, key: bytes | None) -> tuple[dict[str, str], dict[str, int]]:
+    from pydantic import TypeAdapter, ValidationError
+
+    from ner_service.redaction.sealing import unseal
+
     try:
-        content = _MAPPING_FILE.validate_json(file.read_bytes())
+        content = TypeAdapter(MappingFile).validate_json(file.read_bytes())
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
     except ValidationError:

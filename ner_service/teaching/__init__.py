@@ -3,7 +3,3 @@
 Reading order: `lessons` (a server's folder), `feedback` (corrections, ranked), `command` (the
 command line).
 """
-
-from ner_service.teaching.lessons import Lessons, Shelf
-
-__all__ = ["Lessons", "Shelf"]

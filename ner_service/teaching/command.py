@@ -1,4 +1,7 @@
-"""`ner-service memory import | export` and `ner-service feedback export`."""
+"""`ner-service memory import | export` and `ner-service feedback export`.
+
+Heavy imports wait until one of them runs.
+"""
 
 import json
 import sys
@@ -7,14 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ner_service.artifact.locate import resolve_model
-from ner_service.artifact.store import CONFIG
 from ner_service.errors import ArtifactError, ConfigError
-from ner_service.memory.conll import read_conll, write_conll
-from ner_service.memory.store import ExampleStore, read_examples
-from ner_service.tagger import Tagger
-from ner_service.teaching.feedback import chosen, rank, read_feedback
-from ner_service.teaching.lessons import shelf_files
 
 memory_app = typer.Typer(
     name="memory", help="Taught examples, from and to column files.", no_args_is_help=True
@@ -35,6 +31,10 @@ def import_examples(
     model: _Model = "conll2003",
 ) -> None:
     """Add the sentences of a column file to the memory; no server may be using it."""
+    from ner_service.memory.conll import read_conll
+    from ner_service.memory.store import ExampleStore
+    from ner_service.teaching.lessons import shelf_files
+
     examples = read_conll(file)
     path, _ = shelf_files(memory, _name(model))
     store = ExampleStore(path)
@@ -46,6 +46,10 @@ def import_examples(
 @memory_app.command("export")
 def export_examples(memory: _Folder, model: _Model = "conll2003", output: _Output = None) -> None:
     """Write what the memory holds as a column file; a server may go on using it."""
+    from ner_service.memory.conll import write_conll
+    from ner_service.memory.store import read_examples
+    from ner_service.teaching.lessons import shelf_files
+
     path, _ = shelf_files(memory, _name(model))
     _write(write_conll(read_examples(path)), output)
 
@@ -63,6 +67,11 @@ def export_feedback(
     ] = False,
 ) -> None:
     """Write corrections as a column file, those first of whose texts the model is least sure."""
+    from ner_service.memory.conll import write_conll
+    from ner_service.tagger import Tagger
+    from ner_service.teaching.feedback import chosen, rank, read_feedback
+    from ner_service.teaching.lessons import shelf_files
+
     tagger = Tagger.load(model)
     _, path = shelf_files(memory, tagger.info.name)
     ranked = rank(read_feedback(path), tagger)
@@ -79,6 +88,9 @@ def export_feedback(
 
 def _name(model: str) -> str:
     """The name that a model gives itself, without loading it."""
+    from ner_service.artifact.locate import resolve_model
+    from ner_service.artifact.store import CONFIG
+
     file = resolve_model(model) / CONFIG
     try:
         return str(json.loads(file.read_bytes())["name"])

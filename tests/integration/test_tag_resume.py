@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def children_of(process: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [int(child) for child in listed.split()]
+
+
+def workers_of(process: int) -> list[int]:
+    """The nursery is the job's child, and the workers are the nursery's."""
+    return [worker for nursery in children_of(process) for worker in children_of(nursery)]
+
+
+def family_of(process: int) -> list[int]:
+    return [*children_of(process), *workers_of(process)]
 
 
 def ends_soon(process: int, seconds: float = 60.0) -> bool:
@@ -92,7 +102,7 @@ def test_killed_25_times_it_ends_as_if_undisturbed(undisturbed: Path, tiny_model
         try:
             _, errors = process.communicate(timeout=generator.uniform(0.05, 1.0) * longest)
         except subprocess.TimeoutExpired:
-            orphans += children_of(process.pid)
+            orphans += family_of(process.pid)
             kill(process)
             kills += 1
             # Reaches any stage of a run on a machine of any speed.
@@ -139,8 +149,11 @@ def test_interrupted_from_the_keyboard_it_ends_and_keeps_its_shards(
     assert output.read_bytes() == expected
 
 
-def test_a_worker_that_is_killed_costs_a_retry_and_no_record(undisturbed: Path, tiny_model: Path):
-    output = undisturbed / "retried.jsonl"
+@pytest.mark.parametrize("victims", [workers_of, children_of, family_of])
+def test_who_is_killed_costs_a_retry_and_no_record(
+    undisturbed: Path, tiny_model: Path, victims: Callable[[int], list[int]]
+):
+    output = undisturbed / f"retried-{victims.__name__}.jsonl"
     process = start_tag(
         undisturbed / "in.jsonl", "--model", tiny_model, "--output", output,
         "--shard-documents", "250", "--workers", "2", "--quiet", stderr=subprocess.PIPE,
@@ -149,8 +162,8 @@ def test_a_worker_that_is_killed_costs_a_retry_and_no_record(undisturbed: Path, 
     while len(list(shards.glob("*.shard"))) < 2:
         assert process.poll() is None
         time.sleep(0.01)
-    for worker in children_of(process.pid):
-        os.kill(worker, signal.SIGKILL)
+    for victim in victims(process.pid):
+        os.kill(victim, signal.SIGKILL)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 3, errors
     assert output.read_bytes() == (undisturbed / "once" / "out.jsonl").read_bytes()

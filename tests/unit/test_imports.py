@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import ner_service
+
 ROOT = Path(__file__).parents[2]
 
 # Lowest first: a unit (module or package directly below ner_service) imports only from its own
@@ -158,6 +160,22 @@ importlib.import_module({module!r})
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_the_command_line_starts_without_what_only_some_commands_need():
+    program = "import sys, ner_service.cli; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy = ("numpy", "pydantic", "onnxruntime", "fastapi", "asyncio", "pyarrow")
+    assert [name for name in done.stdout.split() if is_under(name, *heavy)] == []
+
+
+def test_public_names_are_there_and_no_others():
+    for name in ner_service.__all__:
+        assert getattr(ner_service, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'Nobody'"):
+        _ = ner_service.Nobody
 
 
 def pickling_in(source: str, *, path: Path) -> Iterator[str]:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ner_service.entities import Entity
 from ner_service.errors import ConfigError
-from ner_service.redaction import redact, restore
+from ner_service.redaction.redacting import redact
+from ner_service.redaction.restoring import restore
 from ner_service.tagger import Document
 from ner_service.text import tokenize
 from tests.strategies import texts

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from ner_service.errors import ConfigError
-from ner_service.redaction import seal, unseal
+from ner_service.redaction.sealing import seal, unseal
 
 KEY = b"a secret of enough bytes"
 MAPPING = {"[PER_1]": "Zoë\nO'Brien", "[LOC_1]": "北京 \U0001f600"}
