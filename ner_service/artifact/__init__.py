@@ -1,7 +1,13 @@
 """A model on disk: `config` what it is, `vocabulary` words to numbers, `store` files."""
 
 from ner_service.artifact.config import ArtifactConfig, NetworkConfig, VectorTableConfig
-from ner_service.artifact.store import Artifact, load_artifact, save_artifact, write_manifest
+from ner_service.artifact.store import (
+    Artifact,
+    load_artifact,
+    read_config,
+    save_artifact,
+    write_manifest,
+)
 from ner_service.artifact.vocabulary import VectorTable, Vocabulary
 
 __all__ = [
@@ -12,6 +18,7 @@ __all__ = [
     "VectorTableConfig",
     "Vocabulary",
     "load_artifact",
+    "read_config",
     "save_artifact",
     "write_manifest",
 ]

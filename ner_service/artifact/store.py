@@ -117,8 +117,6 @@ def load_artifact(path: Path) -> Artifact:
     Raises:
         ArtifactError: a file is missing, altered, damaged, not finite or of a newer schema.
     """
-    if not path.is_dir():
-        raise ArtifactError(f"{path}: expected a model directory")
     version = _check_manifest(path)
     config = _load_config(path / CONFIG)
     vocabulary = _load_vocabulary(path / VOCABULARY)
@@ -131,7 +129,28 @@ def load_artifact(path: Path) -> Artifact:
     return Artifact(path, version, config, vocabulary, weights, tables)
 
 
+def read_config(path: Path) -> tuple[str, ArtifactConfig]:
+    """Version and configuration of a model directory; whoever loads it checks the other files.
+
+    Raises:
+        ArtifactError: the manifest or the configuration is missing or damaged.
+    """
+    version, expected = _read_manifest(path)
+    _check_file(path, CONFIG, expected[CONFIG])
+    return version, _load_config(path / CONFIG)
+
+
 def _check_manifest(path: Path) -> str:
+    version, expected = _read_manifest(path)
+    for name, digest in expected.items():
+        _check_file(path, name, digest)
+    return version
+
+
+def _read_manifest(path: Path) -> tuple[str, dict[str, str]]:
+    """The version, and the SHA-256 of each file."""
+    if not path.is_dir():
+        raise ArtifactError(f"{path}: expected a model directory")
     manifest = path / MANIFEST
     try:
         raw = manifest.read_bytes()
@@ -144,13 +163,15 @@ def _check_manifest(path: Path) -> str:
     for name in REQUIRED:
         if name not in expected:
             raise ArtifactError(f"{manifest}: expected an entry for {name}")
-    for name, digest in expected.items():
-        file = path / name
-        if not file.is_file():
-            raise ArtifactError(f"{file}: expected this file, found none")
-        if _sha256(file) != digest:
-            raise ArtifactError(f"{file}: altered or damaged, its SHA-256 is not the manifest's")
-    return hashlib.sha256(raw).hexdigest()[:12]
+    return hashlib.sha256(raw).hexdigest()[:12], expected
+
+
+def _check_file(path: Path, name: str, digest: str) -> None:
+    file = path / name
+    if not file.is_file():
+        raise ArtifactError(f"{file}: expected this file, found none")
+    if _sha256(file) != digest:
+        raise ArtifactError(f"{file}: altered or damaged, its SHA-256 is not the manifest's")
 
 
 def _load_config(file: Path) -> ArtifactConfig:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ner_service.artifact import load_artifact
+from ner_service.artifact import read_config
 from ner_service.artifact.locate import resolve_model
 from ner_service.batch.nursery import Nursery
 from ner_service.batch.options import Options
@@ -91,16 +91,15 @@ class Summary:
 
 
 def load_settings(model: str, options: Options) -> tuple[ModelInfo, WorkerSettings]:
-    """Check a model, and the options against it, before any worker is started.
+    """Find a model and check the options against it; the workers check its files.
 
     Raises:
-        NerError: no such model, or a damaged one.
+        NerError: no such model, or its manifest or configuration is damaged.
         ConfigError: a label that the model does not have.
     """
     path = resolve_model(model).absolute()
-    artifact = load_artifact(path)
-    config = artifact.config
-    info = ModelInfo(config.name, artifact.version, config.scheme, config.labels, config.tags)
+    version, config = read_config(path)
+    info = ModelInfo(config.name, version, config.scheme, config.labels, config.tags)
     by_label = options.threshold if isinstance(options.threshold, Mapping) else {}
     for label in (*(options.labels or ()), *by_label):
         if label not in info.labels:

@@ -2,10 +2,12 @@
 
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from ner_service.artifact.store import WEIGHTS
 from tests.jobs import read_jsonl, run_tag
 
 # What is wrong with a record, and how the reason begins.
@@ -62,3 +64,15 @@ def test_hostile_records_are_rejected_and_good_ones_tagged(tmp_path: Path, tiny_
     for reject, (_, kind) in zip(rejects, sorted(hostile.items()), strict=True):
         assert str(reject["reason"]).startswith(kind), (reject, kind)
     assert Counter(expected).total() == len(rejects)
+
+
+def test_damaged_model_ends_the_job_with_the_name_of_the_file(tmp_path: Path, tiny_model: Path):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    content = bytearray((model / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (model / WEIGHTS).write_bytes(content)
+    (tmp_path / "in.txt").write_text("Bob")
+    done = run_tag(tmp_path / "in.txt", "--model", model, "--output", tmp_path / "out.jsonl")
+    assert done.returncode == 1
+    assert f"{WEIGHTS}: altered or damaged" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()

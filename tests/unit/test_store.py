@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from ner_service.artifact import load_artifact, write_manifest
+from ner_service.artifact import load_artifact, read_config, write_manifest
 from ner_service.artifact.config import SCHEMA_VERSION
 from ner_service.artifact.store import (
     CONFIG,
@@ -102,6 +102,15 @@ def test_altered_file_is_named(model, name):
     content[len(content) // 2] ^= 1
     (model / name).write_bytes(content)
     assert_refused(model, name, "SHA-256")
+
+
+def test_configuration_is_read_without_the_other_files(model):
+    artifact = load_artifact(model)
+    (model / WEIGHTS).write_bytes(b"")
+    assert read_config(model) == (artifact.version, artifact.config)
+    (model / CONFIG).write_bytes((model / CONFIG).read_bytes() + b" ")
+    with pytest.raises(ArtifactError, match=rf"{CONFIG}: altered"):
+        read_config(model)
 
 
 @pytest.mark.parametrize("name", REQUIRED)
