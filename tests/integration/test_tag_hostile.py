@@ -74,5 +74,5 @@ def test_damaged_model_ends_the_job_with_the_name_of_the_file(tmp_path: Path, ti
     (tmp_path / "in.txt").write_text("Bob")
     done = run_tag(tmp_path / "in.txt", "--model", model, "--output", tmp_path / "out.jsonl")
     assert done.returncode == 1
-    assert f"{WEIGHTS}: altered or damaged" in done.stderr
+    assert f"{WEIGHTS}: altered or damaged" in done.stderr.decode()
     assert not (tmp_path / "out.jsonl").exists()
