@@ -47,7 +47,7 @@ def describe_training(
     return {
         "settings": asdict(settings),
         "config_file": None if config_file is None else config_file.as_posix(),
-        "texts": [file.name for file in texts],
+        "texts": list(dict.fromkeys(file.name for file in texts)),
         "corpus": {
             "source": corpus.source,
             "documents_marked": corpus.documents_marked,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ def read_metrics(path: Path) -> Metrics | None:
         raise ArtifactError(f"{file}: expected the metrics of a model ({error!r})") from None
     logger.warning("%s is of other weights and is not looked at", file)
     return None
+
+
+def texts_behind(models: Iterable[Path]) -> list[Path]:
+    """Texts, and language models, that models learnt from: so do those that go on from them."""
+    return [
+        Path(text)
+        for path in models
+        for text in (read_metrics(path) or {}).get("training", {}).get("texts", [])
+    ]
 
 
 def save_metrics(path: Path, metrics: Metrics) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ner_service.errors import CorpusError
 from training.config import TrainConfig, load_config
+from training.metrics_file import texts_behind
 from training.teacher import (
     LabelledWindow,
     Teacher,
@@ -82,7 +83,7 @@ def self_train(
         )
         save_labelled(labelled, cache)
     labelled = load_labelled(cache)
-    texts = [*texts, *map(Path, language_models_of(cache))]
+    texts = [*texts, *map(Path, language_models_of(cache)), *texts_behind(teachers)]
     run(settings, config_file=config_file, labelled=labelled, texts=texts, resume=resume)
 
 

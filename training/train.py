@@ -40,6 +40,7 @@ from training.data import (
     make_windows,
 )
 from training.export import write_model
+from training.metrics_file import texts_behind
 from training.module import TaggerModule
 from training.parallel import ONE_PROCESS, Machines, logging_level, part_of
 from training.posts import Dresser, Marks
@@ -332,7 +333,8 @@ def run(
         settings: what to train.
         config_file: where they came from, for the card.
         labelled: windows that other models labelled.
-        texts: the files that those are from, for the card.
+        texts: the files that those are from, for the card; those of the model that the run
+            starts from are added.
         resume: go on from the last checkpoint.
         machines: the processes that train; the first of them writes.
 
@@ -346,6 +348,7 @@ def run(
         raise ConfigError("data.streaming: expected false, since labelled texts are added")
     begun = time.monotonic()
     path = Path(settings.output)
+    texts = [*texts, *texts_behind([] if settings.start is None else [Path(settings.start)])]
     corpus = load_corpus(settings.data)
     materials = prepare(settings, corpus, labelled)
     module, folder = fit(settings, materials, resume=resume, machines=machines)
