@@ -1,6 +1,8 @@
 """Running the application: load, listen, and on SIGTERM leave without losing a request."""
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import signal
 import socket
@@ -22,6 +24,11 @@ from ner_service.errors import ConfigError
 # How long the event loop, back from a system call, waits for another thread to let go of the
 # interpreter: at Python's 5 ms, a few calls a request make most of its time under load.
 SWITCH_SECONDS = 0.00002
+# Blocks of so many bytes come from the system one by one and go back to it. glibc would move this
+# limit up to the largest block that was ever freed, and the arrays of batches, no two of one size,
+# would leave holes in the heap: resident memory rose by 3 % in three minutes of overload.
+OWN_BLOCK_BYTES = 128 * 1024
+_M_MMAP_THRESHOLD = -3
 
 
 class DrainingServer(uvicorn.Server):
@@ -77,6 +84,7 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
     Raises:
         NerError: the address is taken, or a model or key file cannot be read.
     """
+    give_large_blocks_back()
     logger = make_logger(settings.log_level)
     configure_library_logs(settings.log_level)
     # The address first: it fails at once, while models take their time.
@@ -113,6 +121,12 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
         server.run(sockets=[listener])
         logger.info("stopped")
         drop_unwritten()
+
+
+def give_large_blocks_back() -> None:
+    """Keep what is freed of large arrays out of the heap, where the C library is glibc."""
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, OWN_BLOCK_BYTES)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -196,3 +198,35 @@ def test_cors_is_off_unless_an_origin_is_named():
     refused = post(app, {"text": "a"}, headers={"origin": "https://a.example"})
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == "https://a.example"
+
+
+def test_large_blocks_are_given_back_whatever_was_freed_before():
+    """glibc alone would take the second block from the heap, and keep it there."""
+    program = """
+import ctypes, sys
+from ner_service.api.server import OWN_BLOCK_BYTES, give_large_blocks_back
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in
+                ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks",
+                 "uordblks", "fordblks", "keepcost")]
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+if sys.argv[1] == "yes":
+    give_large_blocks_back()
+size = 3 * OWN_BLOCK_BYTES
+libc.free(libc.malloc(size))
+before = libc.mallinfo2().hblks
+libc.malloc(size)
+print(libc.mallinfo2().hblks - before)
+"""
+    given_back = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", program, asked], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for asked in ("no", "yes")
+    ]
+    assert given_back == [0, 1]
