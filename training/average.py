@@ -24,7 +24,7 @@ from training.calibration import calibrate, fitted_metrics
 from training.corpus import load_split
 from training.describe import describe_model
 from training.export import write_model
-from training.metrics_file import Metrics, read_metrics
+from training.metrics_file import Metrics, read_metrics, texts_behind
 from training.report import finish
 from training.seen import load_keys, save_keys
 from training.start import signature
@@ -117,16 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _average(models: Sequence[str], output: Path, corpus: str) -> None:
     paths = [resolve_model(model) for model in models]
-    each = [read_metrics(path) or {} for path in paths]
-    told = each[-1]
+    told = read_metrics(paths[-1]) or {}
     names = average(paths, output)
     _, found = calibrate(output, load_split(corpus, split="validation"))
     logger.info("temperature %.4f", found.temperature)
     metrics: Metrics = {name: told[name] for name in ("training", "curve") if name in told}
     if "training" in metrics:
         # A model that ended with gold windows alone went on from one that had learnt from texts.
-        texts = [text for one in each for text in one.get("training", {}).get("texts", [])]
-        metrics["training"] = {**metrics["training"], "texts": list(dict.fromkeys(texts))}
+        metrics["training"] = {**metrics["training"], "texts": texts_behind(paths)}
     metrics |= {
         "model": describe_model(output),
         "averaged": names,

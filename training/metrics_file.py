@@ -41,13 +41,14 @@ def read_metrics(path: Path) -> Metrics | None:
     return None
 
 
-def texts_behind(models: Iterable[Path]) -> list[Path]:
+def texts_behind(models: Iterable[Path]) -> list[str]:
     """Texts, and language models, that models learnt from: so do those that go on from them."""
-    return [
-        Path(text)
+    texts = [
+        text
         for path in models
         for text in (read_metrics(path) or {}).get("training", {}).get("texts", [])
     ]
+    return list(dict.fromkeys(texts))
 
 
 def save_metrics(path: Path, metrics: Metrics) -> None:

@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from ner_service.errors import ConfigError
 from training.data import BOUNDARY_TYPE, SoftTags, TrainingWindow, WordTypes
 
 DRESSED = 0.5
@@ -19,10 +20,10 @@ _OUTSIDE = 0  # the tag O
 _PHRASES = 2000
 _LETTERS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _HOSTS = ("t.co", "bit.ly", "tinyurl.com", "ow.ly", "youtu.be")
-# H stands for a handle, T for a hashtag, L for a link; the number says how often. Words come as
-# corpora have them, and as the tokenizer parts them: `&amp;` and `& amp ;`.
 _SLANG = ("lol", "LOL", "omg", "OMG", "haha", "Haha", "smh", "btw", "FYI", "WTF", "ppl", "thx")
 _SMILEYS = (":)", ": )", ";)", "; )", ":D", ": D", ": P", "xD", "XD", "&lt;3", "&lt; 3", "& lt ; 3")
+# H stands for a handle, T for a hashtag, L for a link; the number says how often. Words come as
+# corpora have them, and as the tokenizer parts them: `&amp;` and `& amp ;`.
 _OPENINGS = {
     **{"H": 4, "RT H :": 3, "RT H": 1, "RT": 1, "H H": 1, ". H": 1, "T": 1, "T :": 1, "L": 1},
     **dict.fromkeys(("&gt; &gt;", "& gt ;", "&amp;", "& amp ;", "Ugh", "yay", *_SLANG), 1),
@@ -47,12 +48,12 @@ class Marks:
         """Make handles, hashtags and links of a corpus's words, a function of them and of the seed.
 
         Raises:
-            ValueError: none of the words has three letters or more, all of them lower-case.
+            ConfigError: none of the words has three letters or more, all of them lower-case.
         """
         letters = [word for word in words if word.isalpha() and len(word) >= 3]
         plain = [word for word in letters if word.islower()]
         if not plain:
-            raise ValueError("expected words of three lower-case letters or more, got none")
+            raise ConfigError("posts: expected words of three lower-case letters or more, got none")
         draw = _Draw(letters, plain, np.random.default_rng(seed))
         return cls(*(tuple(draw.phrases(of)) for of in (_OPENINGS, _CLOSINGS)))
 

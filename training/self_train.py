@@ -83,7 +83,7 @@ def self_train(
         )
         save_labelled(labelled, cache)
     labelled = load_labelled(cache)
-    texts = [*texts, *map(Path, language_models_of(cache)), *texts_behind(teachers)]
+    texts = [*texts, *map(Path, language_models_of(cache)), *map(Path, texts_behind(teachers))]
     run(settings, config_file=config_file, labelled=labelled, texts=texts, resume=resume)
 
 

@@ -348,7 +348,8 @@ def run(
         raise ConfigError("data.streaming: expected false, since labelled texts are added")
     begun = time.monotonic()
     path = Path(settings.output)
-    texts = [*texts, *texts_behind([] if settings.start is None else [Path(settings.start)])]
+    before = [] if settings.start is None else [Path(settings.start)]
+    texts = [*texts, *map(Path, texts_behind(before))]
     corpus = load_corpus(settings.data)
     materials = prepare(settings, corpus, labelled)
     module, folder = fit(settings, materials, resume=resume, machines=machines)

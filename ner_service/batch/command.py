@@ -1,6 +1,6 @@
 """`ner-service tag`: what the command line says, as a job. Heavy imports wait until it runs."""
 
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -83,7 +83,7 @@ def tag(
 ) -> int:
     """Find the names in files of any size. Exit code 3: some records were rejected."""
     # The nursery first: it imports as much as this process does, and needs as long.
-    with Nursery() if engine == "local" else nullcontext() as nursery:
+    with closing(Nursery()) if engine == "local" else nullcontext() as nursery:
         from ner_service.batch.job import run_job
         from ner_service.batch.names import output_format_of
         from ner_service.batch.options import Options

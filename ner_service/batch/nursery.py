@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What libraries read to learn how many threads to use; a worker has one."""
@@ -55,19 +54,6 @@ class Nursery:
                 # is still its own.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-    def __enter__(self) -> "Nursery":
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _hand_over(self, connection: socket.socket) -> None:
         socket.send_fds(self._control, [b"+"], [connection.fileno()])

@@ -104,7 +104,7 @@ def main() -> None:
 
     gc.freeze()  # no collection in a worker need look at it, and its pages stay shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers: they just end
-    with socket.socket(fileno=os.dup(0)) as control:
+    with socket.socket(fileno=0) as control:
         while _next_connection(control):
             pass
 
@@ -123,7 +123,6 @@ def _next_connection(control: socket.socket) -> bool:
 def _be_worker(control: socket.socket, connection: socket.socket) -> NoReturn:
     """Serve shards from a connection and end."""
     control.close()
-    os.close(0)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
     try:

@@ -3,6 +3,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ PATIENCE = 60.0
 
 @pytest.fixture
 def nursery() -> Iterator[Nursery]:
-    with Nursery() as some:
+    with closing(Nursery()) as some:
         yield some
 
 

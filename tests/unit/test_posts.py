@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
+from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
 from ner_service.text.tokenizer import tokenize
 from tests.tiny import VOCABULARY, tiny_config, vector_table
@@ -55,7 +56,7 @@ def test_marks_are_what_posts_have_and_the_tokenizer_keeps_handles_tags_and_link
 
 
 def test_words_without_a_plain_one_make_no_marks():
-    with pytest.raises(ValueError, match="three lower-case letters"):
+    with pytest.raises(ConfigError, match="posts: expected words of three lower-case letters"):
         Marks.drawn(["Bob", "1996", "at"])
 
 
