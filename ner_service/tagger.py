@@ -36,12 +36,13 @@ from ner_service.memory import CachedWords, Example, Memory, Recalled, seen_by
 from ner_service.tags import Span
 from ner_service.text.sentences import end_long_sentences
 from ner_service.text.tokenizer import Tokens, tokenize
-from ner_service.text.windows import BOUNDARY_SLOT, Layout, lay_out, sentence_starts
+from ner_service.text.windows import Layout, lay_out, sentence_starts
 
 if TYPE_CHECKING:  # whoever has rules has loaded what reads them; a start without is quicker
     from ner_service.rules import RuleSet
 
 _EXAMPLES_AT_ONCE = 256
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +226,12 @@ class Tagger:
         """
         if not documents:
             return []
-        first_slots = [0, *accumulate(len(document.layout.slots) for document in documents)]
+        first_slots = [0, *accumulate(document.layout.slot_count for document in documents)]
         windows, segments = [], []
         for document, offset in zip(documents, first_slots, strict=False):
-            windows += [window.moved(offset) for window in document.layout.windows]
-            segments += [(a + offset, b + offset) for a, b in document.layout.segments]
+            layout = document.layout
+            windows += [window.moved(offset) for window in layout.windows]
+            segments += [(a + offset, b + offset) for a, b in layout.segments]
         row_ids, boundaries = self._slots(documents)
         # What the cache holds now: while these steps wait, it may be emptied.
         matrix, forms, era = self._rows.matrix, self._rows.forms, self._rows.era
@@ -247,7 +249,7 @@ class Tagger:
             self._consistency.share(emissions, forms[row_ids], first_slots, segments)
         if taught_any:
             texts = [document.tokens.texts for document in documents]
-            words = CachedWords(texts, row_ids[~boundaries], era)
+            words = CachedWords(texts, np.delete(row_ids, boundaries), era)
             recalled = yield partial(
                 self.memory.recall, words, states, emissions, segments, boundaries
             )
@@ -263,11 +265,11 @@ class Tagger:
         for index, document in enumerate(documents):
             begin, end = first_slots[index : index + 2]
             place = slice(span_places[index], span_places[index + 1])
-            slots = document.layout.slots
+            layout = document.layout
             spans = [
                 Span(
-                    int(slots[span.start_token - begin]),
-                    int(slots[span.end_token - begin - 1]) + 1,
+                    layout.token_at(span.start_token - begin),
+                    layout.token_at(span.end_token - begin - 1) + 1,
                     span.label,
                 )
                 for span in decoded.spans[place]
@@ -289,14 +291,14 @@ class Tagger:
                 )
                 analysis = yield partial(analyser.analyse, decoded_document, document.wanted)
                 if recalled is not None and document.wanted.marginals:
-                    near = recalled.neighbours(document.tokens, begin + token_slots(slots), spans)
+                    near = recalled.neighbours(document.tokens, begin + layout.token_slots, spans)
                     analysis = replace(analysis, neighbours=near)
             answers.append(
                 Document(
                     document.text,
                     entities,
                     document.tokens,
-                    tag_ids[slots != BOUNDARY_SLOT],
+                    tag_ids[layout.token_slots] if layout.boundaries else tag_ids.copy(),
                     analysis,
                 )
             )
@@ -349,7 +351,7 @@ class Tagger:
             states, _ = finish(
                 state_steps(self._backend, self._rows.matrix, row_ids, document.layout.windows)
             )
-            found.append(states[token_slots(document.layout.slots)])
+            found.append(states[document.layout.token_slots])
         return found
 
     def _laid_out(self, text: str, tokens: Tokens, starts: Sequence[int]) -> PreparedDocument:
@@ -363,21 +365,24 @@ class Tagger:
 
     def _slots(
         self, documents: Sequence[PreparedDocument]
-    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Row and boundary mark of every slot of all documents, one behind the other."""
-        slots = np.concatenate([document.layout.slots for document in documents])
-        words = np.concatenate(self._rows.look_up([d.tokens.texts for d in documents]))
-        boundaries = slots == BOUNDARY_SLOT
-        if len(words) == len(slots):
-            return words, boundaries
-        rows = np.full(len(slots), BOUNDARY_ROW, dtype=np.int32)
-        rows[~boundaries] = words  # slots are in the order of the tokens
-        return rows, boundaries
-
-
-def token_slots(slots: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Where a document's tokens stand among its slots."""
-    return np.flatnonzero(slots != BOUNDARY_SLOT)
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Row of every slot of all documents, one behind the other, and which are boundaries."""
+        boundaries: list[int] = []
+        first_slot = 0
+        for document in documents:
+            layout = document.layout
+            boundaries += [first_slot + slot for slot in layout.boundaries]
+            first_slot += layout.slot_count
+        found = self._rows.look_up([document.tokens.texts for document in documents])
+        words = found[0] if len(found) == 1 else np.concatenate(found)
+        if not boundaries:
+            return words, _NONE
+        marks = np.array(boundaries)
+        is_token = np.ones(first_slot, dtype=bool)
+        is_token[marks] = False
+        rows = np.full(first_slot, BOUNDARY_ROW, dtype=np.int32)
+        rows[is_token] = words  # slots are in the order of the tokens
+        return rows, marks
 
 
 def ruled(document: Document, rules: "Sequence[RuleSet]") -> Document:

@@ -19,7 +19,6 @@ from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.inference.steps import finish
 from ner_service.tagger import PreparedDocument, Tagger
 from ner_service.tags import Span, spans_from_tags
-from ner_service.text.windows import BOUNDARY_SLOT
 from training.cases import make_cases, prepared
 from training.corpus import Corpus, iter_documents
 from training.seen import entity_keys, load_keys
@@ -36,7 +35,7 @@ class CorpusEmissions:
         forms: (S,) number of each word, case aside, the same throughout a document.
         documents: the slots at which documents begin, and S.
         segments: ranges of slots that are decoded as one.
-        boundaries: (S,) True between sentences.
+        boundaries: rising, the slots between sentences.
         token_slots: (tokens,) the slot of each token of each document in turn.
     """
 
@@ -45,7 +44,7 @@ class CorpusEmissions:
     forms: NDArray[np.int32]
     documents: tuple[int, ...]
     segments: tuple[tuple[int, int], ...]
-    boundaries: NDArray[np.bool_]
+    boundaries: NDArray[np.int64]
     token_slots: NDArray[np.int64]
 
     def shared(self, weight: float | None = None) -> "CorpusEmissions":
@@ -81,26 +80,26 @@ def read_emissions(
     words = WordRows(backend, featurizer, width=config.network.word_width)
     emissions = [np.zeros((0, len(config.tags)), dtype=np.float32)]
     forms = [np.zeros(0, dtype=np.int32)]
-    boundaries = [np.zeros(0, dtype=bool)]
+    boundaries: list[int] = []
     segments: list[tuple[int, int]] = []
     begins = [0]
     for document in documents:
-        slots = document.layout.slots
-        if not len(slots):
+        layout = document.layout
+        if not layout.slot_count:
             continue
         offset = begins[-1]
-        is_boundary = slots == BOUNDARY_SLOT
         (places,) = words.look_up([document.tokens.texts])
-        rows = np.where(is_boundary, BOUNDARY_ROW, places[slots]).astype(np.int32)
-        windows = document.layout.windows
+        rows = np.full(layout.slot_count, BOUNDARY_ROW, dtype=np.int32)
+        rows[layout.token_slots] = places
+        windows = layout.windows
         emissions.append(
             finish(emission_steps(backend, words.matrix, rows, windows, len(config.tags)))
         )
         forms.append(words.forms[rows])
-        boundaries.append(is_boundary)
-        segments += [(start + offset, stop + offset) for start, stop in document.layout.segments]
-        begins.append(offset + len(slots))
-    marks = np.concatenate(boundaries)
+        boundaries += [offset + slot for slot in layout.boundaries]
+        segments += [(start + offset, stop + offset) for start, stop in layout.segments]
+        begins.append(offset + layout.slot_count)
+    marks = np.array(boundaries, dtype=np.int64)
     scores = np.concatenate(emissions)
     Decoder.force_boundaries(scores, marks)
     return CorpusEmissions(
@@ -110,7 +109,7 @@ def read_emissions(
         tuple(begins),
         tuple(segments),
         marks,
-        np.flatnonzero(~marks),
+        np.delete(np.arange(len(scores)), marks),
     )
 
 

@@ -40,7 +40,7 @@ def relabelled(
         share: of the new marginals in the mean of both.
     """
     Decoder.force_boundaries(
-        emissions, np.array([word is None for window in windows for word in window.words])
+        emissions, np.flatnonzero([word is None for window in windows for word in window.words])
     )
     stops = np.cumsum([len(window.words) for window in windows]).tolist()
     segments = list(zip([0, *stops[:-1]], stops, strict=True))

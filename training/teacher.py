@@ -128,7 +128,7 @@ class Teacher:
                 / temperature
             )
         total /= len(self._members)
-        Decoder.force_boundaries(total, is_boundary)
+        Decoder.force_boundaries(total, np.flatnonzero(is_boundary))
         return total, forms
 
 

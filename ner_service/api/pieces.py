@@ -4,6 +4,7 @@ Segments are decoded on their own (see `text.windows`), so a document that is cu
 them gives exactly what it gives whole.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ner_service.inference.analysis import join_analyses
 from ner_service.tagger import Document, PreparedDocument
 from ner_service.text.tokenizer import Tokens
-from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window
+from ner_service.text.windows import Layout, Window
 
 
 def cut(document: PreparedDocument, *, tokens: int) -> list[PreparedDocument]:
@@ -71,17 +72,15 @@ def _piece(
     document: PreparedDocument, segments: Sequence[tuple[int, int]], windows: Sequence[Window]
 ) -> PreparedDocument:
     start, stop = segments[0][0], segments[-1][1]
-    slots = document.layout.slots[start:stop]
+    whole, tokens = document.layout, document.tokens
     # A segment begins and ends with a token, never with a boundary.
-    first, last = int(slots[0]), int(slots[-1]) + 1
-    tokens = document.tokens
+    first, last = whole.token_at(start), whole.token_at(stop - 1) + 1
+    inside = slice(bisect_left(whole.boundaries, start), bisect_left(whole.boundaries, stop))
     layout = Layout(
-        np.where(slots == BOUNDARY_SLOT, BOUNDARY_SLOT, slots - first).astype(slots.dtype),
+        last - first,
+        [slot - start for slot in whole.boundaries[inside]],
         [(a - start, b - start) for a, b in segments],
-        [
-            Window(w.start - start, w.stop - start, w.keep_start - start, w.keep_stop - start)
-            for w in windows
-        ],
+        [window.moved(-start) for window in windows],
     )
     columns = Tokens(tokens.texts[first:last], tokens.starts[first:last], tokens.ends[first:last])
     return PreparedDocument(document.text, columns, layout, document.wanted)

@@ -6,14 +6,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
 from ner_service.batch.options import Options
 from ner_service.batch.records import RecordError
 from ner_service.batch.tagged import TaggedDocument, offsets_in
 from ner_service.tagger import ModelInfo
 from ner_service.tags import OUTSIDE, Span, tags_from_spans
-from ner_service.text import BOUNDARY_SLOT
 
 _SPACES = re.compile(" +")
 _ID = re.compile(r"# *(?:newdoc +id|sent_id) *= *(.+)")
@@ -123,10 +120,9 @@ def _token_lines(document: TaggedDocument, options: Options) -> list[str]:
 def _sentences(document: TaggedDocument) -> list[int]:
     """Tokens that open sentences: behind a boundary, or first in a segment."""
     layout = document.prepared.layout
-    slots = layout.slots
     opening = {start for start, _ in layout.segments}
-    opening.update((np.flatnonzero(slots == BOUNDARY_SLOT) + 1).tolist())
-    return sorted(int(slots[slot]) for slot in opening)
+    opening.update(slot + 1 for slot in layout.boundaries)
+    return sorted(map(layout.token_at, opening))
 
 
 def _in_one_line(value: object) -> str:

@@ -15,7 +15,7 @@ from ner_service.inference.readings import likely_spans, probabilities_of
 from ner_service.inference.span_tags import SpanTags
 from ner_service.tags import Scheme, Span, spans_from_tags
 from ner_service.text.tokenizer import Tokens
-from ner_service.text.windows import BOUNDARY_SLOT, Layout
+from ner_service.text.windows import Layout
 
 _SLOTS_A_BATCH = 1024
 
@@ -45,18 +45,18 @@ class DecodedDocument:
 
     def placed(self, spans: Sequence[Span], scores: Sequence[float]) -> tuple[Entity, ...]:
         """Spans of slots as entities of the text."""
-        slots = self.layout.slots
+        token_at = self.layout.token_at
         of_tokens = [
-            Span(int(slots[span.start_token]), int(slots[span.end_token - 1]) + 1, span.label)
+            Span(token_at(span.start_token), token_at(span.end_token - 1) + 1, span.label)
             for span in spans
         ]
         return entities_from_spans(self.text, self.tokens, of_tokens, scores)
 
     def exchanged(self, others: dict[int, tuple[Entity, ...]]) -> tuple[Entity, ...]:
         """The best path's entities, but with others in some segments."""
-        slots, tokens = self.layout.slots, self.tokens
+        token_at, tokens = self.layout.token_at, self.tokens
         segments = [self.layout.segments[segment] for segment in others]
-        places = [(tokens.starts[slots[a]], tokens.ends[slots[b - 1]]) for a, b in segments]
+        places = [(tokens.starts[token_at(a)], tokens.ends[token_at(b - 1)]) for a, b in segments]
         kept = [
             entity
             for entity in self.entities
@@ -113,7 +113,7 @@ class Analyser:
                 [probability for *_, probability in found],
             ),
             self._labellings(document, log_partitions, wanted.nbest),
-            slot_marginals[document.layout.slots != BOUNDARY_SLOT] if wanted.marginals else None,
+            slot_marginals[document.layout.token_slots] if wanted.marginals else None,
         )
 
     def _labellings(

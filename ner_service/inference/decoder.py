@@ -96,7 +96,7 @@ class Decoder:
         self._tags = config.tags
         legality = legal_transitions(self._tags, config.scheme)
         self.weights = crf_weights(artifact).tempered(config.temperature)
-        self._temperature = config.temperature
+        self._temperature = np.float32(config.temperature)
         parts = [split_tag(tag) for tag in self._tags]
         self._labels = [label for _, label in parts]
         # Tag j continues the span of tag i: the move that is legal only inside a span.
@@ -108,9 +108,9 @@ class Decoder:
         self._single = SingleDecoder.build(self.weights, self._opens, self._closing)
 
     @staticmethod
-    def force_boundaries(emissions: NDArray[np.float32], boundaries: NDArray[np.bool_]) -> None:
+    def force_boundaries(emissions: NDArray[np.float32], boundaries: Ints) -> None:
         """Leave tag 0, O, the only choice between sentences, in place."""
-        if boundaries.any():  # most short texts have none
+        if len(boundaries):  # most short texts have none
             emissions[boundaries] = FORBIDDEN
             emissions[boundaries, 0] = 0.0
 
@@ -118,7 +118,7 @@ class Decoder:
         self,
         emissions: NDArray[np.float32],
         segments: Sequence[tuple[int, int]],
-        boundaries: NDArray[np.bool_],
+        boundaries: Ints,
         summed: Summed | None = None,
     ) -> Decoded:
         """Decode segments of S slots.
@@ -126,10 +126,10 @@ class Decoder:
         Args:
             emissions: (S, K); overwritten: divided by the temperature, forced at boundaries.
             segments: half-open ranges of slots, rising, decoded each on its own.
-            boundaries: (S,) True between sentences.
+            boundaries: rising, the slots between sentences.
             summed: sums over paths of these segments, where they are known.
         """
-        emissions /= np.float32(self._temperature)
+        emissions /= self._temperature
         self.force_boundaries(emissions, boundaries)
         if len(segments) <= _FEW and all(stop - start <= LONGEST for start, stop in segments):
             return self._one_by_one(emissions, segments)
@@ -139,7 +139,7 @@ class Decoder:
             paths = viterbi(emissions.take(batch.grid, axis=0), batch.lengths, self.weights)
             real = batch.real
             tag_ids[batch.grid[real]] = paths[real]
-        spans = self._spans(tag_ids, starts, stops, np.flatnonzero(boundaries))
+        spans = self._spans(tag_ids, starts, stops, boundaries)
         if summed is None:
             scores = self._scores(emissions, tag_ids, spans)
         else:

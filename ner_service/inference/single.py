@@ -2,8 +2,9 @@
 
 `decoding` does the same over a batch and is the reference. There, a step costs some calls for all
 segments together; for a single sentence the calls are all that it costs, so here they are fewer.
-The sums come first, unscaled, with one call a step. Usually one path has more than half of the
-probability: it is the best one, and nothing has to be searched.
+The sums come first, unscaled, with one call a step and direction. Usually one path has more than
+half of the probability: it is the best one, it goes through the most probable tag of every step,
+and nothing has to be searched.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ner_service.inference.decoding import (
 
 LONGEST = 128
 """Steps. Sums are not scaled, so they grow and shrink with every step."""
+_STEPS = np.arange(LONGEST)
 _PRECISION = float(np.finfo(np.float32).eps)
 _MOST_GROWTH = 1e85
 """No sum over paths may become greater than this, whatever the emissions, ..."""
@@ -45,11 +47,13 @@ class _Sums:
     Attributes:
         steps: (T, K, K) weight of the step to tag j at step t from tag i at [t, j, i]; none at 0.
         alpha: (T, K) over all ways to a tag.
+        beta: (T, K) over all ways on from a tag.
         total: over all paths.
     """
 
     steps: Floats
     alpha: Floats
+    beta: Floats
     total: float
 
 
@@ -61,6 +65,7 @@ class SingleDecoder:
         weights: the CRF's, tempered.
         opens: (K,) the tags that begin a span.
         closing: (K, K) the moves that end the span of the tag before, or follow none.
+        final: the tags behind which no span goes on.
         start: (K,) in single precision, as are the next two.
         transitions: (K, K).
         into: (K, K) the same turned round: from tag j to tag i at [i, j].
@@ -74,6 +79,7 @@ class SingleDecoder:
     weights: DecodingWeights
     opens: frozenset[int]
     closing: NDArray[np.bool_]
+    final: frozenset[int]
     start: Floats
     transitions: Floats
     into: Floats
@@ -95,6 +101,7 @@ class SingleDecoder:
             weights,
             frozenset(np.flatnonzero(opens).tolist()),
             closing,
+            frozenset(np.flatnonzero(closing.all(axis=1)).tolist()),
             weights.start.astype(np.float32),
             weights.transitions.astype(np.float32),
             np.ascontiguousarray(weights.transitions.T, dtype=np.float32),
@@ -147,22 +154,21 @@ class SingleDecoder:
         for step, before, now in zip(steps[1:], alpha[:-1], alpha[1:], strict=True):
             dot(step, before, now)
         total = float(alpha[-1].dot(self.last))
-        return _Sums(steps, alpha, total) if total > _LEAST_TOTAL else None
+        if not total > _LEAST_TOTAL:
+            return None
+        beta = np.empty_like(weights)
+        beta[-1] = self.last
+        for step, behind, now in zip(steps[:0:-1], beta[:0:-1], beta[-2::-1], strict=True):
+            dot(behind, step, now)
+        return _Sums(steps, alpha, beta, total)
 
     def _likely(self, sums: _Sums) -> list[int] | None:
         """The path that has more than half of the probability, if there is one."""
-        steps, alpha = sums.steps, sums.alpha
-        came_from = (steps[1:] * alpha[:-1, None, :]).argmax(axis=2).tolist()  # (T - 1, K)
-        tag = int((alpha[-1] * self.last).argmax())
-        share = float(self.last[tag]) / sums.total
-        path = [tag]
-        for place in range(len(came_from) - 1, -1, -1):
-            before = came_from[place][tag]
-            share *= float(steps[place + 1, tag, before])
-            tag = before
-            path.append(tag)
-        path.reverse()
-        return path if share * float(alpha[0, tag]) > _SURE else None
+        path = (sums.alpha * sums.beta).argmax(axis=1)
+        moved = sums.steps[_STEPS[1 : len(path)], path[1:], path[:-1]]
+        weight = sums.alpha[0, path[0]] * moved.prod() * self.last[path[-1]]
+        likely: list[int] = path.tolist()
+        return likely if weight > _SURE * sums.total else None
 
     def _best(self, emissions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score of the best way to each tag at each step; the very sums of `decoding.viterbi`."""
@@ -201,22 +207,17 @@ class SingleDecoder:
 
     def _scores(self, sums: _Sums, path: list[int], spans: list[tuple[int, int]]) -> list[float]:
         """Probability of each span, as in `decoding.span_probabilities`."""
-        steps, alpha = sums.steps, sums.alpha
-        length, lowest = len(path), spans[0][1]
-        beta = [self.last]  # of the last step, then of those before it
-        for step in steps[length - 1 : lowest : -1]:
-            beta.append(beta[-1].dot(step))
+        steps, alpha, beta = sums.steps, sums.alpha, sums.beta
         scores = []
         for first, end in spans:
             score = float(alpha[first, path[first]]) / sums.total
             for place in range(first + 1, end):
                 score *= float(steps[place, path[place], path[place - 1]])
             tag = path[end - 1]
-            if end < length:
-                onward = steps[end, :, tag] * self.closing[tag]
-                score *= float(onward.dot(beta[length - 1 - end]))
+            if tag in self.final or end == len(path):
+                score *= float(beta[end - 1, tag])
             else:
-                score *= float(self.last[tag])
+                score *= float((steps[end, :, tag] * self.closing[tag]).dot(beta[end]))
             scores.append(min(score, 1.0))
         return scores
 

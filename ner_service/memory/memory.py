@@ -141,7 +141,7 @@ class Memory:
         states: States,
         emissions: Floats,
         segments: Sequence[tuple[int, int]],
-        boundaries: NDArray[np.bool_],
+        boundaries: NDArray[np.int64],
     ) -> Recalled:
         """Let the memory vote on documents of S slots together.
 
@@ -150,13 +150,13 @@ class Memory:
             states: (S, H) hidden states.
             emissions: (S, K') of the model; overwritten.
             segments: of the slots.
-            boundaries: (S,) True between sentences.
+            boundaries: rising, the slots between sentences.
         """
         emissions /= np.float32(self._config.temperature)
         Decoder.force_boundaries(emissions, boundaries)
         sums = SegmentSums.over(emissions, *ends_of(segments), self._model_weights)
         best, certainty = sums.likeliest(len(emissions))
-        slots = np.flatnonzero(~boundaries)
+        slots = np.delete(np.arange(len(emissions)), boundaries)
         ballot = self._electorate.ballot(
             slots,
             self._electorate.forms.find_cached(words),

@@ -4,9 +4,11 @@ Consecutive sentences share a window with a boundary slot between them; a senten
 window is read in overlapping pieces, so a text of any length is covered and nothing is cut.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,7 @@ __all__ = ["BOUNDARY_SLOT", "Layout", "Window", "lay_out", "sentence_starts"]
 BOUNDARY_SLOT = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A stretch of slots that the network reads at once; all ranges are half open.
 
     Attributes:
@@ -50,14 +51,37 @@ class Layout:
     """How the tokens of one document are put before the network and the decoder.
 
     Attributes:
-        slots: Token index of each slot, `BOUNDARY_SLOT` between two sentences of one segment.
+        token_count: Number of tokens.
+        boundaries: The slots between two sentences of one segment, rising.
         segments: Half-open slot ranges that are decoded as one.
         windows: What the network reads; the kept ranges partition each segment.
     """
 
-    slots: NDArray[np.int32]
+    token_count: int
+    boundaries: list[int]
     segments: list[tuple[int, int]]
     windows: list[Window]
+
+    @property
+    def slot_count(self) -> int:
+        """Number of slots."""
+        return self.token_count + len(self.boundaries)
+
+    @property
+    def slots(self) -> NDArray[np.int32]:
+        """Token index of each slot, `BOUNDARY_SLOT` at boundaries."""
+        slots = np.full(self.slot_count, BOUNDARY_SLOT, dtype=np.int32)
+        slots[self.token_slots] = np.arange(self.token_count)
+        return slots
+
+    @property
+    def token_slots(self) -> NDArray[np.int64]:
+        """Slot of each token."""
+        return np.delete(np.arange(self.slot_count), self.boundaries)
+
+    def token_at(self, slot: int) -> int:
+        """Token index of a slot that is no boundary."""
+        return slot - bisect_left(self.boundaries, slot)
 
 
 def lay_out(
@@ -98,15 +122,8 @@ def lay_out(
         start, stop = stop, stop + length
     if stop > start:
         segments.append((start, stop))
-    slots = np.arange(token_count, dtype=np.int32)
-    if boundaries:
-        is_token = np.ones(token_count + len(boundaries), dtype=bool)
-        is_token[boundaries] = False
-        spread = np.full(len(is_token), BOUNDARY_SLOT, dtype=np.int32)
-        spread[is_token] = slots
-        slots = spread
     windows = [piece for segment in segments for piece in _pieces(segment, window_tokens, overlap)]
-    return Layout(slots, segments, windows)
+    return Layout(token_count, boundaries, segments, windows)
 
 
 def _pieces(segment: tuple[int, int], window_tokens: int, overlap: int) -> list[Window]:

@@ -17,7 +17,7 @@ from ner_service.inference.decoder import Decoder
 from ner_service.inference.decoding import DecodingWeights
 from ner_service.tags import Span, spans_from_tags, tag_inventory
 from ner_service.text import Tokens
-from ner_service.text.windows import BOUNDARY_SLOT, Layout
+from ner_service.text.windows import Layout
 from tests.reference import EnumeratedCRF, labellings_by_enumeration
 from tests.strategies import LABELS, CRFCase, crf_cases, legality_of
 
@@ -49,14 +49,14 @@ def document_of(case: CRFCase, segments: list[int] | None = None) -> DecodedDocu
     """
     chosen = range(len(case.emissions)) if segments is None else segments
     emissions = np.concatenate([case.emissions[i] for i in chosen]).astype(np.float64)
-    boundaries = np.concatenate([case.boundaries[i] for i in chosen])
+    boundaries = np.flatnonzero(np.concatenate([case.boundaries[i] for i in chosen]))
     stops = np.cumsum([len(case.emissions[i]) for i in chosen]).tolist()
-    slots = np.full(len(emissions), BOUNDARY_SLOT, dtype=np.int32)
-    slots[~boundaries] = np.arange((~boundaries).sum())
     paths = [case.crf.n_best(case.emissions[i], 1, case.boundaries[i])[0][0] for i in chosen]
     Decoder.force_boundaries(emissions, boundaries)
-    text, tokens = Tokens.from_words([f"w{i}" for i in range(int((~boundaries).sum()))])
-    layout = Layout(slots, list(zip([0, *stops], stops, strict=False)), [])
+    count = len(emissions) - len(boundaries)
+    text, tokens = Tokens.from_words([f"w{i}" for i in range(count)])
+    segments_of = list(zip([0, *stops], stops, strict=False))
+    layout = Layout(count, boundaries.tolist(), segments_of, [])
     document = DecodedDocument(text, tokens, layout, emissions, np.concatenate(paths), ())
     scores = [
         case.crf.span_probability(case.emissions[i], span, case.boundaries[i])
@@ -194,7 +194,7 @@ def test_pieces_that_were_not_analysed_join_to_nothing():
 
 def test_an_empty_document_has_one_labelling():
     case = random_case(np.random.default_rng(0), [1])
-    layout = Layout(np.zeros(0, dtype=np.int32), [], [])
+    layout = Layout(0, [], [], [])
     nothing = np.zeros((0, len(case.crf.tags)))
     document = DecodedDocument(
         "", Tokens([], [], []), layout, nothing, np.zeros(0, dtype=np.int64), ()
@@ -248,7 +248,7 @@ def test_a_very_long_sentence_has_readings_in_bounded_time():
     emissions[:, [tags.index("I-LOC"), tags.index("I-PER")]] = 8.0
     case = replace(case, emissions=[emissions], boundaries=[np.zeros(count, dtype=bool)])
     text, tokens = Tokens.from_words(["x"] * count)
-    layout = Layout(np.arange(count, dtype=np.int32), [(0, count)], [])
+    layout = Layout(count, [], [(0, count)], [])
     document = DecodedDocument(text, tokens, layout, emissions, np.zeros(count, dtype=np.int64), ())
     found = analyser_of(case).analyse(document, Wanted(least=0.001))
     assert any(reading.end - reading.start > count for reading in found.readings)

@@ -111,7 +111,7 @@ def test_boundaries_keep_saying_o_and_a_batch_without_slots_is_nothing(scheme):
     zero = DecodingWeights(np.zeros((count, count)), np.zeros(count), np.zeros(count))
     consistency = Consistency(1.0, numbers, zero)
     emissions = np.zeros((5, count), dtype=np.float32)
-    boundaries = np.array([False, False, True, False, True])
+    boundaries = np.array([2, 4])
     Decoder.force_boundaries(emissions, boundaries)
     before = emissions.copy()
     forms = np.array([4, 5, NO_FORM, 4, NO_FORM], dtype=np.int32)

@@ -32,10 +32,13 @@ def artifact_of(case: CRFCase) -> SimpleNamespace:
     return SimpleNamespace(config=config, weights=weights, path=Path("model"))
 
 
+NO_BOUNDARIES = np.zeros(0, dtype=np.int64)
+
+
 def decode(case: CRFCase, order: list[int] | None = None) -> tuple[Decoded, list[tuple[int, int]]]:
     order = order or list(range(len(case.emissions)))
     emissions = np.concatenate([case.emissions[index] for index in order])
-    boundaries = np.concatenate([case.boundaries[index] for index in order])
+    boundaries = np.flatnonzero(np.concatenate([case.boundaries[index] for index in order]))
     stops = np.cumsum([len(case.emissions[index]) for index in order]).tolist()
     segments = list(zip([0, *stops], stops, strict=False))
     return Decoder(artifact_of(case)).decode(emissions, segments, boundaries), segments
@@ -87,7 +90,7 @@ def test_whatever_the_network_says_spans_are_those_of_a_well_formed_path(seed, s
     stops = np.cumsum(lengths).tolist()
     segments = list(zip([0, *stops], stops, strict=False))
     emissions = (generator.normal(size=(stops[-1], count)) * size).astype(np.float32)
-    boundaries = generator.random(stops[-1]) < 0.1
+    boundaries = np.flatnonzero(generator.random(stops[-1]) < 0.1)
     decoded = decoder.decode(emissions, segments, boundaries)
     assert not decoded.tag_ids[boundaries].any()
     expected = []
@@ -124,8 +127,9 @@ def test_sums_that_are_known_are_taken_for_segments_that_did_not_change(case, se
     stops = np.cumsum([len(emissions) for emissions in case.emissions]).tolist()
     segments = list(zip([0, *stops], stops, strict=False))
     before = np.concatenate(case.emissions).astype(np.float32)
-    boundaries = np.concatenate(case.boundaries)
-    changed = np.flatnonzero((random.random(len(before)) < 0.2) & ~boundaries)
+    marks = np.concatenate(case.boundaries)
+    boundaries = np.flatnonzero(marks)
+    changed = np.flatnonzero((random.random(len(before)) < 0.2) & ~marks)
     after = before.copy()
     after[changed] += random.normal(size=after[changed].shape)
     tempered = before / np.float32(case.crf.temperature)
@@ -157,7 +161,7 @@ def test_the_sums_of_a_batch_are_let_go_before_the_next():
     emissions[::50, 1:] = 9.0  # a span in each, so that all are summed
     whole = 3 * emissions.size * np.dtype(np.float64).itemsize  # forwards, backwards, emitted
     tracemalloc.start()
-    decoded = outside_decoder().decode(emissions, segments, np.zeros(200_000, dtype=bool))
+    decoded = outside_decoder().decode(emissions, segments, NO_BOUNDARIES)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(decoded.spans) == len(segments)
@@ -165,7 +169,7 @@ def test_the_sums_of_a_batch_are_let_go_before_the_next():
 
 
 def test_no_segments_have_no_spans():
-    decoded = outside_decoder().decode(np.zeros((0, 9), np.float32), [], np.zeros(0, bool))
+    decoded = outside_decoder().decode(np.zeros((0, 9), np.float32), [], NO_BOUNDARIES)
     assert decoded.spans == []
     assert decoded.scores == []
     assert decoded.tag_ids.shape == (0,)
@@ -174,13 +178,13 @@ def test_no_segments_have_no_spans():
 def test_segments_without_spans_are_not_scored():
     emissions = np.zeros((5, 9), dtype=np.float32)
     emissions[:, 0] = 50.0
-    decoded = outside_decoder().decode(emissions, [(0, 3), (3, 5)], np.zeros(5, bool))
+    decoded = outside_decoder().decode(emissions, [(0, 3), (3, 5)], NO_BOUNDARIES)
     assert decoded.spans == []
     assert not decoded.tag_ids.any()
 
 
 def test_equal_emissions_are_decoded_as_outside():
-    decoded = outside_decoder().decode(np.zeros((4, 9), np.float32), [(0, 4)], np.zeros(4, bool))
+    decoded = outside_decoder().decode(np.zeros((4, 9), np.float32), [(0, 4)], NO_BOUNDARIES)
     assert not decoded.tag_ids.any()
 
 
