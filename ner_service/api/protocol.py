@@ -1,27 +1,37 @@
-"""HTTP/1.1 with the timers that uvicorn lacks: for half-sent requests and for slow readers."""
+"""HTTP/1.1 with what uvicorn lacks: timers for half-sent requests and slow readers, and limits."""
 
 import asyncio
+from enum import Enum
 from typing import Any
 
-import h11
+import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from ner_service.api.problems import MEDIA_TYPE, Kind, Problem
 
 BAD_REQUEST = Kind(400, "invalid_http", "The request is not HTTP")
+# Bytes from which neither a whole head nor any part of a body comes: no client needs more. What
+# comes in one piece is parsed before it is counted, and may be larger by the piece.
+MOST_UNDIGESTED = 64 * 1024
 # Bytes a second that a client has to read; the timer allows this much time on top.
 SLOWEST_READER = 16 * 1024
-# No request is being read; after an error there may never have been one.
-STALLED = (h11.IDLE, h11.ERROR)
 # Seconds for which input is thrown away after the last answer, if the client does not close sooner.
 # A socket that is closed with input unread, or still to come, is reset, and the client may never
 # see the answer.
 LINGER = 2.0
 
 
-class TimedProtocol(H11Protocol):
+class Stage(Enum):
+    """Where in a request the input is."""
+
+    BETWEEN = "between"
+    HEAD = "head"
+    BODY = "body"
+
+
+class TimedProtocol(HttpToolsProtocol):
     """Closes connections whose client stalls. Bodies that are read have their timer elsewhere.
 
     Subclassed with the settings' seconds, since uvicorn makes the instances.
@@ -42,6 +52,10 @@ class TimedProtocol(H11Protocol):
         self._read_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._lingering = False
+        # What comes is no HTTP any more; what came before it is still answered.
+        self._deaf = False
+        self._stage = Stage.BETWEEN
+        self._undigested = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the head of a request soon."""
@@ -50,18 +64,71 @@ class TimedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Expect the rest of a head soon; with the head complete, the application takes over."""
-        if self._lingering:
+        if self._lingering or self._deaf:
             return
-        super().data_received(data)
-        if self._is_reading_head():
-            self._start_read_timer()
-        elif self.conn.their_state not in STALLED and not self.cycle.response_complete:
-            self._stop_read_timer()
+        self._unset_keepalive_if_required()
+        self._undigested += len(data)
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        if self._undigested > MOST_UNDIGESTED:
+            self.send_400_response(f"expected a head of at most {MOST_UNDIGESTED} bytes")
+            return
+        self._set_read_timer()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # There is nothing to upgrade to, so the request is answered as if it had not asked
+            # (RFC 9110, section 7.8). The parser takes what follows for the other protocol: it is
+            # given the request again, without the wish.
+            method = self.parser.get_method()
+            if method == b"CONNECT":
+                raise httptools.HttpParserError("there is nothing to connect to") from None
+            version = self.parser.get_http_version().encode()
+            head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
+            for name, value in self.headers:
+                if name != b"upgrade":
+                    head += [name, b": ", value, b"\r\n"]
+            self.parser = httptools.HttpRequestParser(self)
+            self._feed(b"".join([*head, b"\r\n", data[upgrade.args[0] :]]))
+
+    def on_message_begin(self) -> None:
+        """Begin to read a head."""
+        super().on_message_begin()
+        self._stage = Stage.HEAD
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; nobody reads those behind a body."""
+        if self._stage is Stage.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Let the application take over."""
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+            self._stage = Stage.BODY
+            self._undigested = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Give the application a part of the body."""
+        super().on_body(body)
+        self._undigested = 0
+
+    def on_message_complete(self) -> None:
+        """Tell the application that it has all of the body."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+            self._stage = Stage.BETWEEN
+            self._undigested = 0
 
     def on_response_complete(self) -> None:
-        """Expect the rest of a body that nobody reads any more soon."""
+        """Expect the rest of what has begun to come soon."""
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:
+        if self._stage is not Stage.BETWEEN and self._is_answered():
             self._start_read_timer()
 
     def pause_writing(self) -> None:
@@ -86,29 +153,28 @@ class TimedProtocol(H11Protocol):
 
     def lingers(self) -> bool:
         """Asked before the connection is closed: begin to linger if more of a request may come."""
-        is_sending = self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing()
-        if is_sending and not self._lingering:
+        may_come = self._stage is Stage.BODY or self._deaf
+        if may_come and not self.transport.is_closing() and not self._lingering:
             self._linger()
         return self._lingering
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP in the form of all our errors."""
+        """Answer what is not HTTP in the form of all our errors, behind what is still answered."""
+        self.logger.warning(msg)
+        if not self._is_answered() and self._stage is not Stage.BODY:
+            self._deaf = True
+            self.cycle.keep_alive = False
+            return
+        if self.pipeline or (not self._is_answered() and self.cycle.response_started):
+            self.transport.abort()  # in the middle of an answer
+            return
         body = Problem(BAD_REQUEST, msg).body(request_id="")
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.close()  # in the middle of an answer
-        else:
-            for event in (
-                h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-                h11.Data(data=body),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event))
-            self._linger()
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self._linger()
 
     def _linger(self) -> None:
         """Close in two steps: nothing more is said at once, nothing more is heard soon."""
@@ -126,9 +192,23 @@ class TimedProtocol(H11Protocol):
         self.flow.resume_reading()
         self._read_timer = self.loop.call_later(LINGER, self._give_up_reading)
 
-    def _is_reading_head(self) -> bool:
-        """Say whether part of a head has come and the rest has not."""
-        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+    def _is_answered(self) -> bool:
+        """Say whether no request waits for its answer."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves None out
+        return cycle is None or cycle.response_complete
+
+    def _set_read_timer(self) -> None:
+        if not self._is_answered():
+            if self._stage is not Stage.HEAD:
+                self._stop_read_timer()
+        elif self._stage is Stage.HEAD:
+            self._start_read_timer()
+        elif self._stage is Stage.BETWEEN and self.cycle is not None:
+            # The rest of a body whose answer did not wait for it, or blank lines.
+            self._stop_read_timer()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _start_read_timer(self) -> None:
         # The first byte starts it; later ones do not prolong it.

@@ -136,6 +136,96 @@ def test_a_broken_chunk_is_a_problem(server: Server):
     assert is_alive(server)
 
 
+REQUEST = head(length=len(BODY)) + BODY
+
+
+def answers_to(server: Server, *pieces: bytes) -> list[int]:
+    """Statuses of all answers on one connection, which the server has to close."""
+    with server.connect() as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.1)
+        received = read_all(connection)
+    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_requests_sent_ahead_are_answered_in_order(server: Server):
+    other = head(length=5) + b"{nope"
+    last = head("/v1/entities", "Connection: close", length=len(BODY)) + BODY
+    assert answers_to(server, REQUEST + other + REQUEST + last) == [200, 400, 200, 200]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_upgrade_is_not_made_and_the_request_is_answered(server: Server, method: str):
+    # What Java's client asks of every server at first.
+    wish = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA"
+    asked = head("/v1/entities", wish, length=len(BODY)) + BODY
+    if method == "GET":
+        asked = f"GET /healthz HTTP/1.1\r\nHost: test\r\n{wish}\r\n\r\n".encode()
+    half = len(asked) // 2
+    assert answers_to(server, asked[:half], asked[half:] + asked + REQUEST + b"\0") == [200] * 3
+
+
+def test_what_is_not_http_behind_a_request_does_not_take_its_answer(server: Server):
+    assert answers_to(server, REQUEST + b"\x00\x01\r\n\r\n" + REQUEST) == [200]
+    assert is_alive(server)
+
+
+def test_a_broken_chunk_behind_a_request_ends_the_connection(server: Server):
+    broken = head("/v1/entities", "Transfer-Encoding: chunked") + b"zz\r\n"
+    assert answers_to(server, REQUEST + broken) in ([], [200])
+    assert is_alive(server)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        head("/v1/entities", "Transfer-Encoding: chunked") + b"2;" + b"x" * 1_000_000,
+        head("/v1/entities", "Transfer-Encoding: chunked") + b"0\r\nX: " + b"x" * 1_000_000,
+        b"\r\n" * 500_000,
+    ],
+    ids=["chunk extension", "trailer", "blank lines"],
+)
+def test_a_flood_from_which_nothing_comes_is_refused(server: Server, flood: bytes):
+    status, body = answer(server, flood)
+    assert (status, body["code"]) == (400, "invalid_http")
+    assert is_alive(server)
+
+
+def test_trailers_are_not_read_as_headers(server: Server):
+    chunked = head("/v1/entities", "Transfer-Encoding: chunked")
+    trailer = b"0\r\nContent-Encoding: gzip\r\n\r\n"
+    sent = chunked + b"%x\r\n%s\r\n" % (len(BODY), BODY) + trailer
+    with server.connect() as connection:
+        for _ in range(2):
+            connection.sendall(sent)
+            assert read_answer(connection)[0] == 200
+
+
+def test_blank_lines_between_requests_do_not_count_as_a_head(server: Server):
+    with server.connect() as connection:
+        for _ in range(2):
+            connection.sendall(REQUEST)
+            assert read_answer(connection)[0] == 200
+            connection.sendall(b"\r\n")
+            time.sleep(0.8)  # longer than the timer of a head
+
+
+def test_a_connection_whose_answer_did_not_wait_for_the_body_is_used_again(server: Server):
+    with server.connect() as connection:
+        connection.sendall(head("/nowhere", length=10))
+        assert read_answer(connection)[0] == 404
+        connection.sendall(b"x" * 10)
+        time.sleep(0.8)  # longer than the timer of a head
+        connection.sendall(REQUEST)
+        assert read_answer(connection)[0] == 200
+
+
+def test_nothing_is_connected_to(server: Server):
+    status, _ = answer(server, b"CONNECT test:80 HTTP/1.1\r\nHost: test:80\r\n\r\n")
+    assert status == 400
+
+
 def test_an_early_answer_reaches_a_client_that_is_still_sending(server: Server):
     with server.connect() as connection:
         connection.sendall(head("/nowhere", "Connection: close", length=1_000_000))
