@@ -378,7 +378,7 @@ class Tagger:
         if not boundaries:
             return words, _NONE
         marks = np.array(boundaries)
-        is_token = np.ones(first_slot, dtype=bool)
+        is_token = np.full(first_slot, fill_value=True)
         is_token[marks] = False
         rows = np.full(first_slot, BOUNDARY_ROW, dtype=np.int32)
         rows[is_token] = words  # slots are in the order of the tokens

@@ -1,8 +1,6 @@
 """The gate in front of all work: how much may be admitted and unfinished at the same time."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ner_service.api.faults import NotReadyError, QueueFullError
 from ner_service.api.metrics import Metrics
@@ -35,6 +33,19 @@ def effort_of(wanted: Wanted | None) -> float:
     return effort
 
 
+class _Admitted:
+    """Room that is held until its `with` block is left."""
+
+    def __init__(self, admission: "Admission", documents: int, tokens: int) -> None:
+        self._admission, self._documents, self._tokens = admission, documents, tokens
+
+    def __enter__(self) -> None:
+        self._admission.count(self._documents, self._tokens)
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.count(-self._documents, -self._tokens)
+
+
 class Admission:
     """Counts documents and estimated tokens; what does not fit is refused at once."""
 
@@ -59,8 +70,7 @@ class Admission:
         self.closed = False
         metrics.watch_queue(lambda: self.documents, lambda: self.tokens)
 
-    @contextmanager
-    def admit(self, *, documents: int, code_points: int, effort: float = 1.0) -> Iterator[None]:
+    def admit(self, *, documents: int, code_points: int, effort: float = 1.0) -> _Admitted:
         """Hold room for a request while it is worked on.
 
         Args:
@@ -79,11 +89,7 @@ class Admission:
             raise QueueFullError(
                 f"{self.documents} documents are waiting", retry_after=self._retry_after()
             )
-        self._count(documents, tokens)
-        try:
-            yield
-        finally:
-            self._count(-documents, -tokens)
+        return _Admitted(self, documents, tokens)
 
     def has_room(self, *, documents: int, tokens: int) -> bool:
         """Say whether so much more would be admitted."""
@@ -110,6 +116,7 @@ class Admission:
     def _retry_after(self) -> int:
         return min(max(math.ceil(self.tokens / self._rate), 1), LONGEST_RETRY)
 
-    def _count(self, documents: int, tokens: int) -> None:
+    def count(self, documents: int, tokens: int) -> None:
+        """Count so much more, or less, as admitted and unfinished."""
         self.documents += documents
         self.tokens += tokens

@@ -209,9 +209,8 @@ class Batcher:
 
     def _count(self, parts: Sequence[PreparedDocument], cost: int, begun: float) -> None:
         end = time.perf_counter()
-        self._metrics.batch_documents.observe(len(parts))
-        self._metrics.batch_tokens.observe(sum(len(part.tokens) for part in parts))
-        self._metrics.inference_seconds.observe(end - begun)
+        tokens = sum(part.layout.token_count for part in parts)
+        self._metrics.count_batch(len(parts), tokens, end - begun)
         self._observe(cost, end - max(begun, self._last_end))
         self._last_end = end
 

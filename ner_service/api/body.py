@@ -13,6 +13,9 @@ from ner_service.api.faults import (
     QueueFullError,
 )
 
+# In the scope of a request whose whole body came with its head.
+WHOLE_BODY = "ner_service.whole_body"
+
 
 class BodyReader:
     """Reads bodies within limits that hold for one body and for all of them together."""
@@ -45,16 +48,11 @@ class BodyReader:
             raise self._over_limit()
         held = HeldBody(self)
         try:
-            async with asyncio.timeout(self._timeout):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGoneError("the client left while sending")
-                    more = message.get("more_body", False)
-                    held.add(message.get("body", b""))
-                    if held.size > self._max_body:
-                        raise self._over_limit()
+            if WHOLE_BODY in scope:  # nothing to wait for
+                await self._fill(held, receive)
+            else:
+                async with asyncio.timeout(self._timeout):
+                    await self._fill(held, receive)
         except TimeoutError:
             held.release()
             limit = f"{self._timeout:g} seconds"
@@ -63,6 +61,17 @@ class BodyReader:
             held.release()
             raise
         return held
+
+    async def _fill(self, held: "HeldBody", receive: Receive) -> None:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError("the client left while sending")
+            more = message.get("more_body", False)
+            held.add(message.get("body", b""))
+            if held.size > self._max_body:
+                raise self._over_limit()
 
     def hold(self, count: int) -> None:
         """Count bytes that are kept in memory.

@@ -18,8 +18,9 @@ class JSONBytes(Response):
 
     media_type = "application/json"
 
-    def __init__(self, content: bytes) -> None:
-        """Answer 200."""
+    def __init__(self, content: bytes, then: Callable[[], None]) -> None:
+        """Answer 200; call `then` when the client has its answer."""
+        self._then = then
         self.status_code = 200
         self.background = None
         self.body = content
@@ -27,6 +28,11 @@ class JSONBytes(Response):
             (b"content-length", str(len(content)).encode()),
             (b"content-type", b"application/json"),
         ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await super().__call__(scope, receive, send)
+        self._then()
 
 
 class DirectRoute(APIRoute):

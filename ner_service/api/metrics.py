@@ -9,7 +9,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -100,10 +99,25 @@ class Metrics:
         )
         self._tokens = Tally("ner_tokens", "Tokens tagged.", ("model",))
         self._entities = Tally("ner_entities", "Entities answered by label.", ("model", "label"))
+        self._batch_documents = Distribution(
+            "ner_batch_documents",
+            "Documents, or parts of long ones, in a batch.",
+            (),
+            bounds=DOCUMENTS,
+        )
+        self._batch_tokens = Distribution(
+            "ner_batch_tokens", "Tokens in a batch.", (), bounds=TOKENS
+        )
+        self._inference_seconds = Distribution(
+            "ner_inference_seconds", "Tagging one batch.", (), bounds=SECONDS
+        )
         for collector in (
             self._requests,
             self._request_seconds,
             self._queue_seconds,
+            self._batch_documents,
+            self._batch_tokens,
+            self._inference_seconds,
             self._tokens,
             self._entities,
         ):
@@ -113,18 +127,6 @@ class Metrics:
         )
         self.queue_tokens = Gauge(
             "ner_queue_tokens", "Tokens admitted and unfinished, estimated.", registry=registry
-        )
-        self.batch_documents = Histogram(
-            "ner_batch_documents",
-            "Documents, or parts of long ones, in a batch.",
-            buckets=DOCUMENTS,
-            registry=registry,
-        )
-        self.batch_tokens = Histogram(
-            "ner_batch_tokens", "Tokens in a batch.", buckets=TOKENS, registry=registry
-        )
-        self.inference_seconds = Histogram(
-            "ner_inference_seconds", "Tagging one batch.", buckets=SECONDS, registry=registry
         )
         self.model_info = Gauge(
             "ner_model_info",
@@ -149,6 +151,12 @@ class Metrics:
     def count_wait(self, seconds: float) -> None:
         """Count one request that got into its first batch."""
         self._queue_seconds.observe((), seconds)
+
+    def count_batch(self, documents: int, tokens: int, seconds: float) -> None:
+        """Count one batch that was tagged."""
+        self._batch_documents.observe((), documents)
+        self._batch_tokens.observe((), tokens)
+        self._inference_seconds.observe((), seconds)
 
     def count_tokens(self, model: str, tokens: int) -> None:
         """Count tokens that were tagged."""

@@ -2,13 +2,14 @@
 
 import asyncio
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from ner_service.api.body import WHOLE_BODY
 from ner_service.api.problems import MEDIA_TYPE, Kind, Problem
 
 BAD_REQUEST = Kind(400, "invalid_http", "The request is not HTTP")
@@ -122,6 +123,7 @@ class TimedProtocol(HttpToolsProtocol):
         """Tell the application that it has all of the body."""
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            cast("dict[str, Any]", self.cycle.scope)[WHOLE_BODY] = True
             self._stage = Stage.BETWEEN
             self._undigested = 0
 

@@ -1,5 +1,7 @@
 """The pages of `/v1` and the probes. They only translate."""
 
+from functools import partial
+
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
@@ -55,8 +57,7 @@ async def entities(request: Request) -> Response:
         if query.text is not None:
             all_sound(outcomes)
         answer = await service.apart(len(body), lambda: write(query, items, outcomes, presentation))
-    service.count_entities(presentation, outcomes)
-    return JSONBytes(answer)
+    return JSONBytes(answer, then=partial(service.count_entities, presentation, outcomes))
 
 
 async def list_models(request: Request) -> Response:

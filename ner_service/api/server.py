@@ -118,6 +118,7 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
             drain_seconds=settings.drain_seconds,
             announce=lambda: logger.info("serving", host=host, port=port, models=models),
         )
+        service.requests = server.server_state.tasks
         server.run(sockets=[listener])
         logger.info("stopped")
         drop_unwritten()

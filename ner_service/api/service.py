@@ -1,7 +1,7 @@
 """The service without HTTP: admission, preparing, batching and the deadline around them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -57,6 +57,9 @@ class Service:
         self.models = Models(self._taught(load))
         self.ruling = Ruling(settings.rules)
         self.draining = False
+        # The requests that have come, whether anything was done for them yet or not, where the HTTP
+        # server tells.
+        self.requests: Sized | None = None
         self.bodies = BodyReader(
             max_body=settings.max_body_bytes,
             max_buffered=settings.max_buffered_bytes,
@@ -238,7 +241,7 @@ class Service:
     ) -> list[Document | Exception]:
         if size <= TINY:
             # Alone, there is nothing to batch; but others may have arrived at the same time.
-            if self._is_alone(job):
+            if self._is_alone(job) and (self.requests is None or len(self.requests) > 1):
                 await asyncio.sleep(0)
             if self._is_alone(job) and (results := self._batcher.run_here(job)) is not None:
                 return results

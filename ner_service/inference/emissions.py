@@ -32,7 +32,8 @@ def emission_steps(
     """
     if len(windows) == 1:  # it covers all slots: the way of a single sentence, without detours
         lengths = np.array([len(row_ids)], dtype=np.int64)
-        output = yield partial(backend.encode_sentences, matrix[row_ids[:, None]], lengths)
+        rows = matrix.take(row_ids, axis=0)[:, None]
+        output = yield partial(backend.encode_sentences, rows, lengths)
         only: NDArray[np.float32] = output[:, 0]
         return only
     emissions = np.empty((len(row_ids), tag_count), dtype=np.float32)
