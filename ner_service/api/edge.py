@@ -94,8 +94,8 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin = time.perf_counter()
-        info = RequestInfo(self._service, _request_id(scope), asyncio.get_running_loop().time())
+        begin = time.monotonic()  # the event loop's clock
+        info = RequestInfo(self._service, _request_id(scope), begin)
         scope[SCOPE_KEY] = info
         send_marked = self._marking(send, info)
         try:
@@ -116,7 +116,7 @@ class Edge:
             else:
                 await self._answer(problem, info, scope, send_marked)
         finally:
-            self._record(scope, info, time.perf_counter() - begin)
+            self._record(scope, info, time.monotonic() - begin)
 
     def _marking(self, send: Send, info: RequestInfo) -> Send:
         """Wrap `send` so that every answer carries the request id and the security headers."""

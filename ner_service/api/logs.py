@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 import time
-from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, TextIO
 
@@ -56,12 +55,22 @@ class _LossyStream:
         except RuntimeError:
             self.flush()
             return
+        self._flush_soon(loop)
+
+    debug = info = warning = msg
+
+    def gather(self, line: str) -> None:
+        """As `msg`, by who is called in an event loop often: to find the loop is a system call."""
+        if time.monotonic() < self._due:
+            self._lines.append(line)
+        else:
+            self.msg(line)
+
+    def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
         if now >= self._due:
             self._due = now + GATHER_SECONDS
             loop.call_later(GATHER_SECONDS, self.flush)
-
-    debug = info = warning = msg
 
     def error(self, line: str) -> None:
         self.msg(line)
@@ -94,6 +103,8 @@ class RequestLog:
         """Write to standard error if None; nothing if only what is worse than `info` is wanted."""
         self._wanted = _number(level) <= logging.INFO
         self._stream = _LossyStream(stream or sys.stderr)
+        # The second that was last written, and how.
+        self._second, self._written = -1, ""
 
     def write(
         self,
@@ -108,11 +119,16 @@ class RequestLog:
         """Write one line."""
         if not self._wanted:
             return
-        timestamp = datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
-        self._stream.msg(
+        now = time.time_ns() // 1000
+        second, microsecond = divmod(now, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._written = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        self._stream.gather(
             f'{{"request_id":{quote(request_id)},"method":{quote(method)},"route":{quote(route)},'
             f'"status":{status},"outcome":{quote(outcome)},"milliseconds":{milliseconds},'
-            f'"event":"request","level":"info","timestamp":"{timestamp}Z"}}'
+            f'"event":"request","level":"info",'
+            f'"timestamp":"{self._written}.{microsecond:06}Z"}}'
         )
 
 

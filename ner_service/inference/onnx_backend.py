@@ -59,7 +59,7 @@ class OnnxBackend:
         self, rows: NDArray[np.float32], lengths: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """See `Backend`."""
-        feed = {"rows": rows, "lengths": lengths.astype(np.int32)}
+        feed = {"rows": rows, "lengths": lengths.astype(np.int32, copy=False)}
         emissions: NDArray[np.float32] = self._sentences.run(["emissions"], feed)[0]
         return emissions
 

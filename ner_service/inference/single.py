@@ -140,26 +140,28 @@ class SingleDecoder:
     def _sums(self, emissions: NDArray[np.float32]) -> _Sums | None:
         """Sums as in `decoding.forward_backward`, unscaled; None where they may fail."""
         length = len(emissions)
-        peaks = emissions.max(axis=1)
+        peaks = np.maximum.reduce(emissions, axis=1)
         # The score of a good path is at most this; each step adds three numbers.
         magnitude = sqrt(length * float(peaks.dot(peaks))) + length * self.largest
         if length > self.longest or 3 * length * magnitude * _PRECISION > _MOST_ROUNDING:
             return None
         # What `LEAST_EMISSION` would lift does not count here: see `_LEAST_TOTAL`.
-        weights = np.exp((emissions - peaks[:, None]).astype(np.float64))
+        weights = np.exp(emissions - peaks[:, None], dtype=np.float64)
         steps = self.moves * weights[:, :, None]
-        alpha = np.empty_like(weights)
-        np.multiply(self.first, weights[0], alpha[0])
+        alpha, beta = np.empty_like(weights), np.empty_like(weights)
         dot = np.dot
-        for step, before, now in zip(steps[1:], alpha[:-1], alpha[1:], strict=True):
-            dot(step, before, now)
-        total = float(alpha[-1].dot(self.last))
+        # Lists of their rows: to make a view takes about as long as to multiply.
+        moves, ahead, behind = list(steps), list(alpha), list(beta)
+        before = np.multiply(self.first, weights[0], ahead[0])
+        for move, now in zip(moves[1:], ahead[1:], strict=True):
+            before = dot(move, before, now)
+        total = float(before.dot(self.last))
         if not total > _LEAST_TOTAL:
             return None
-        beta = np.empty_like(weights)
-        beta[-1] = self.last
-        for step, behind, now in zip(steps[:0:-1], beta[:0:-1], beta[-2::-1], strict=True):
-            dot(behind, step, now)
+        after = behind[-1]
+        after[:] = self.last
+        for place in range(length - 1, 0, -1):
+            after = dot(after, moves[place], behind[place - 1])
         return _Sums(steps, alpha, beta, total)
 
     def _likely(self, sums: _Sums) -> list[int] | None:

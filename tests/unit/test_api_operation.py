@@ -215,7 +215,7 @@ libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = [ctypes.c_void_p]
 if sys.argv[1] == "yes":
     give_large_blocks_back()
-size = 3 * OWN_BLOCK_BYTES
+size = 128 * OWN_BLOCK_BYTES  # larger than any hole that the imports left in the heap
 libc.free(libc.malloc(size))
 before = libc.mallinfo2().hblks
 libc.malloc(size)
