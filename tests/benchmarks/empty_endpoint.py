@@ -1,6 +1,8 @@
 """The least that a FastAPI service can do: a POST endpoint that answers nothing.
 
-Served with the same uvicorn settings as ours; the port is told in a log line like ours.
+Served with the same uvicorn settings as ours, but for the HTTP parser, which is the argument: `h11`
+is what uvicorn brings along, `httptools` what ours is built on. The port is told in a log line like
+ours.
 """
 
 import json
@@ -23,7 +25,7 @@ def main() -> None:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=sys.argv[1],
             ws="none",
             loop="asyncio",
             lifespan="on",

@@ -1,7 +1,11 @@
-"""One sentence over HTTP, and 64 clients at once: ours against an empty endpoint."""
+"""One sentence over HTTP, and 64 clients at once: ours against an empty endpoint.
+
+The empty endpoint runs on uvicorn as it comes, and once more on the HTTP parser that ours uses.
+"""
 
 import statistics
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from tests.benchmarks.bench import Bench, say
@@ -11,15 +15,21 @@ from tests.server import REAL, running
 
 _CLIENTS = 64
 _SENTENCE_WORDS = 20
-_EMPTY = ("-m", "tests.benchmarks.empty_endpoint")
+_EMPTY = {
+    name: ("-m", "tests.benchmarks.empty_endpoint", parser)
+    for name, parser in (("empty", "h11"), ("empty_same_parser", "httptools"))
+}
 _WARM_UP = 200
 
 
 def measure(bench: Bench) -> dict[str, Any]:
     requests = [request(sentence) for sentence in sentences(bench)]
     sizes = bench.sizes
-    with running(*REAL, model=bench.model.absolute()) as ours, running(*_EMPTY) as empty:
-        ports = {"service": ours.port, "empty": empty.port}
+    with ExitStack() as stack:
+        ours = stack.enter_context(running(*REAL, model=bench.model.absolute()))
+        ports = {"service": ours.port}
+        for name, command in _EMPTY.items():
+            ports[name] = stack.enter_context(running(*command)).port
         latency: dict[str, Callable[[], float]] = {}
         load: dict[str, Callable[[], float]] = {}
         for name, port in ports.items():
@@ -38,9 +48,9 @@ def measure(bench: Bench) -> dict[str, Any]:
         "clients": _CLIENTS,
         "load_requests": sizes.load_requests,
         "latency_seconds": {name: spread(values) for name, values in seconds.items()},
-        "latency_ratio": ratios(seconds["service"], seconds["empty"]),
+        "latency_ratio": {name: ratios(seconds["service"], seconds[name]) for name in _EMPTY},
         "requests_per_second": {name: spread(values) for name, values in rates.items()},
-        "rate_ratio": ratios(rates["service"], rates["empty"]),
+        "rate_ratio": {name: ratios(rates["service"], rates[name]) for name in _EMPTY},
     }
 
 
