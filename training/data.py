@@ -12,7 +12,7 @@ from torch import Tensor
 from ner_service.inference.features import WordFeatures, WordFeaturizer
 from ner_service.network import WordInputs
 from ner_service.tags import Scheme, convert_tags
-from ner_service.text.windows import BOUNDARY_SLOT, lay_out
+from ner_service.text.windows import lay_out
 from training.documents import Document
 
 BOUNDARY_TYPE = 0
@@ -126,9 +126,10 @@ def make_windows(
         layout = lay_out(
             starts[:-1].tolist(), len(token_types), window_tokens=window_tokens, overlap=0
         )
-        is_boundary = layout.slots == BOUNDARY_SLOT
-        slot_types = np.where(is_boundary, BOUNDARY_TYPE, token_types[layout.slots])
-        slot_tags = np.where(is_boundary, 0, token_tags[layout.slots])
+        slot_types = np.full(layout.slot_count, BOUNDARY_TYPE, dtype=np.int64)
+        slot_tags = np.zeros(layout.slot_count, dtype=np.int64)
+        slot_types[layout.token_slots] = token_types
+        slot_tags[layout.token_slots] = token_tags
         for begin, stop in layout.segments:
             yield TrainingWindow(slot_types[begin:stop], slot_tags[begin:stop])
 

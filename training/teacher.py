@@ -30,7 +30,7 @@ from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import BOUNDARY_ROW, WordRows
 from ner_service.inference.steps import finish
 from ner_service.text.tokenizer import tokenize
-from ner_service.text.windows import BOUNDARY_SLOT, Window, lay_out, sentence_starts
+from ner_service.text.windows import Window, lay_out, sentence_starts
 from training.data import BOUNDARY_TYPE, SoftTags, TrainingWindow, WordTypes
 
 _ARRAYS = "labelled.safetensors"
@@ -89,7 +89,7 @@ class Teacher:
     def label(self, texts: Sequence[str]) -> Iterator[LabelledWindow]:
         """The windows of raw texts, in no particular order."""
         words: list[str | None] = []
-        slots, windows, segments = [], [], []
+        windows, segments = [], []
         begins = [0]
         for text in texts:
             tokens = tokenize(text)
@@ -102,12 +102,14 @@ class Teacher:
             offset = len(words)
             windows += [window.moved(offset) for window in layout.windows]
             segments += [(start + offset, stop + offset) for start, stop in layout.segments]
-            slots.append(layout.slots)
-            words += [None if s == BOUNDARY_SLOT else tokens.texts[s] for s in layout.slots]
+            own: list[str | None] = list(tokens.texts)
+            for slot in layout.boundaries:
+                own.insert(slot, None)
+            words += own
             begins.append(len(words))
         if not words:
             return
-        is_boundary = np.concatenate(slots) == BOUNDARY_SLOT
+        is_boundary = np.array([word is None for word in words])
         emissions, forms = self._emissions(words, is_boundary, windows)
         self._consistency.share(emissions, forms, begins, segments)
         for index, soft in beliefs(emissions, segments, self._weights):

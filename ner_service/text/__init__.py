@@ -8,10 +8,9 @@ reads), then `offsets` (code points to UTF-16 units and bytes).
 from ner_service.text.offsets import OffsetUnit, convert_offsets, reject_lone_surrogates
 from ner_service.text.sentences import sentence_starts
 from ner_service.text.tokenizer import Token, Tokens, tokenize
-from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window, lay_out
+from ner_service.text.windows import Layout, Window, lay_out
 
 __all__ = [
-    "BOUNDARY_SLOT",
     "Layout",
     "OffsetUnit",
     "Token",

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from ner_service.errors import ConfigError
 from ner_service.text.sentences import sentence_starts
 
-__all__ = ["BOUNDARY_SLOT", "Layout", "Window", "lay_out", "sentence_starts"]
-
-BOUNDARY_SLOT = -1
+__all__ = ["Layout", "Window", "lay_out", "sentence_starts"]
 
 
 class Window(NamedTuple):
@@ -66,13 +64,6 @@ class Layout:
     def slot_count(self) -> int:
         """Number of slots."""
         return self.token_count + len(self.boundaries)
-
-    @property
-    def slots(self) -> NDArray[np.int32]:
-        """Token index of each slot, `BOUNDARY_SLOT` at boundaries."""
-        slots = np.full(self.slot_count, BOUNDARY_SLOT, dtype=np.int32)
-        slots[self.token_slots] = np.arange(self.token_count)
-        return slots
 
     @property
     def token_slots(self) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ner_service.api.body import BodyReader
+from ner_service.api.body import WHOLE_BODY, BodyReader
 from ner_service.api.faults import (
     BodyTimeoutError,
     ClientGoneError,
@@ -55,6 +55,17 @@ def test_a_body_within_the_limit_is_read(parts: tuple[bytes, ...]):
 def test_a_declared_length_over_the_limit_is_refused_unread():
     with pytest.raises(LimitError, match="at most 10 bytes"):
         read(reader(), chunks(end="hang"), content_length="11")
+
+
+def test_a_body_that_is_there_needs_no_time():
+    async def run() -> bytes:
+        at_once = {**scope(), WHOLE_BODY: True}
+        with await reader(timeout=0).read(at_once, chunks(b"01234")) as held:
+            return held.take()
+
+    assert asyncio.run(run()) == b"01234"
+    with pytest.raises(BodyTimeoutError):
+        read(reader(timeout=0), chunks(b"01234", end="hang"))
 
 
 @pytest.mark.parametrize("declared", ["10", "nonsense", "-1", "²"])

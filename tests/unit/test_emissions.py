@@ -40,7 +40,7 @@ def test_every_slot_gets_the_emissions_of_the_window_that_keeps_it(lengths, wind
     starts = [sum(lengths[:index]) for index in range(len(lengths)) if lengths[index]]
     count = sum(lengths)
     layout = lay_out(starts if count else [], count, window_tokens=window_tokens, overlap=3)
-    slots = len(layout.slots)
+    slots = layout.slot_count
     matrix = np.arange(1, slots + 1, dtype=np.float32)[:, None]
     row_ids = np.arange(slots, dtype=np.int32)
     found = finish(emission_steps(SummingBackend(), matrix, row_ids, layout.windows, TAGS))
@@ -55,8 +55,8 @@ def test_batches_are_bounded_and_hold_windows_of_like_length():
     layout = lay_out(list(range(0, 90, 3)), 90, window_tokens=4, overlap=0)
     backend = SummingBackend()
     backend.slots_a_batch = 20
-    matrix = np.zeros((len(layout.slots), 1), dtype=np.float32)
-    row_ids = np.arange(len(layout.slots), dtype=np.int32)
+    matrix = np.zeros((layout.slot_count, 1), dtype=np.float32)
+    row_ids = np.arange(layout.slot_count, dtype=np.int32)
     finish(emission_steps(backend, matrix, row_ids, layout.windows, TAGS))
     assert len(backend.batches) > 1
     assert all(steps * size <= 20 for steps, size in backend.batches)

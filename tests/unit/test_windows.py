@@ -3,13 +3,12 @@
 import time
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ner_service.errors import ConfigError
-from ner_service.text.windows import BOUNDARY_SLOT, Layout, Window, lay_out
+from ner_service.text.windows import Layout, Window, lay_out
 
 
 @st.composite
@@ -28,11 +27,16 @@ def test_segments_hold_every_token_once_in_order(
     case: tuple[list[int], int, int, Layout],
 ) -> None:
     lengths, _, _, layout = case
-    assert layout.slots.dtype == np.int32
-    assert layout.slots[layout.slots != BOUNDARY_SLOT].tolist() == list(range(sum(lengths)))
+    assert layout.token_count == sum(lengths)
+    assert sorted([*layout.token_slots.tolist(), *layout.boundaries]) == list(
+        range(layout.slot_count)
+    )
+    assert [layout.token_at(slot) for slot in layout.token_slots.tolist()] == list(
+        range(layout.token_count)
+    )
     edges = [0, *(stop for _, stop in layout.segments)]
     assert layout.segments == list(pairwise(edges))
-    assert edges[-1] == len(layout.slots)
+    assert edges[-1] == layout.slot_count
 
 
 @given(layouts())
@@ -43,14 +47,14 @@ def test_boundaries_stand_exactly_between_sentences_of_a_segment(
     sentence_lengths: list[int] = []
     for start, stop in layout.segments:
         sentence = 0
-        for slot in layout.slots[start:stop].tolist():
-            if slot == BOUNDARY_SLOT:
+        for slot in range(start, stop):
+            if slot in layout.boundaries:
                 sentence_lengths.append(sentence)
                 sentence = 0
             else:
                 sentence += 1
         sentence_lengths.append(sentence)
-        one_sentence = BOUNDARY_SLOT not in layout.slots[start:stop]
+        one_sentence = not set(layout.boundaries) & set(range(start, stop))
         assert stop - start <= window_tokens or one_sentence
     assert sentence_lengths == lengths
 
@@ -81,7 +85,8 @@ def test_windows_fit_and_what_they_keep_partitions_each_segment(
 
 def test_short_sentences_share_a_segment() -> None:
     layout = lay_out([0, 2, 5], 9, window_tokens=6, overlap=2)
-    assert layout.slots.tolist() == [0, 1, BOUNDARY_SLOT, 2, 3, 4, 5, 6, 7, 8]
+    assert layout.boundaries == [2]
+    assert layout.token_slots.tolist() == [0, 1, 3, 4, 5, 6, 7, 8, 9]
     assert layout.segments == [(0, 6), (6, 10)]
 
 
@@ -91,7 +96,7 @@ def test_windows_move_with_their_document() -> None:
 
 def test_no_tokens_no_slots() -> None:
     layout = lay_out([], 0)
-    assert (layout.slots.tolist(), layout.segments, layout.windows) == ([], [], [])
+    assert (layout.token_slots.tolist(), layout.segments, layout.windows) == ([], [], [])
 
 
 @pytest.mark.parametrize(("window_tokens", "overlap"), [(0, 0), (10, 10), (10, -1)])
