@@ -16,6 +16,9 @@ BAD_REQUEST = Kind(400, "invalid_http", "The request is not HTTP")
 # Bytes from which neither a whole head nor any part of a body comes: no client needs more. What
 # comes in one piece is parsed before it is counted, and may be larger by the piece.
 MOST_UNDIGESTED = 64 * 1024
+# Requests on one connection that wait for those before them: each is parsed when it comes, and kept.
+# Behind the last of them the connection is closed.
+MOST_AHEAD = 100
 # Bytes a second that a client has to read; the timer allows this much time on top.
 SLOWEST_READER = 16 * 1024
 # Seconds for which input is thrown away after the last answer, if the client does not close sooner.
@@ -80,22 +83,29 @@ class TimedProtocol(HttpToolsProtocol):
         self._set_read_timer()
 
     def _feed(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # There is nothing to upgrade to, so the request is answered as if it had not asked
-            # (RFC 9110, section 7.8). The parser takes what follows for the other protocol: it is
-            # given the request again, without the wish.
-            method = self.parser.get_method()
-            if method == b"CONNECT":
-                raise httptools.HttpParserError("there is nothing to connect to") from None
-            version = self.parser.get_http_version().encode()
-            head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
-            for name, value in self.headers:
-                if name != b"upgrade":
-                    head += [name, b": ", value, b"\r\n"]
-            self.parser = httptools.HttpRequestParser(self)
-            self._feed(b"".join([*head, b"\r\n", data[upgrade.args[0] :]]))
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                # There is nothing to upgrade to, so the request is answered as if it had not asked
+                # (RFC 9110, section 7.8). The parser takes what follows for the other protocol: a
+                # new one is given the request without the wish.
+                rest = rest[upgrade.args[0] :]
+                head = self._head_without_upgrade()
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.feed_data(head)
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("there is nothing to connect to")
+        head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
+        for name, value in self.headers:
+            if name != b"upgrade":
+                head += [name, b": ", value, b"\r\n"]
+        return b"".join([*head, b"\r\n"])
 
     def on_message_begin(self) -> None:
         """Begin to read a head."""
@@ -109,6 +119,8 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Let the application take over."""
+        if len(self.pipeline) == MOST_AHEAD:
+            raise httptools.HttpParserError("too many requests are sent ahead")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
             self._stage = Stage.BODY

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from ner_service.api.protocol import MOST_AHEAD
 from tests.server import Server, head, read_all, read_answer, running
 
 BODY = b'{"text": "Bob bought a toy Yoda"}'
@@ -155,6 +156,12 @@ def test_requests_sent_ahead_are_answered_in_order(server: Server):
     assert answers_to(server, REQUEST + other + REQUEST + last) == [200, 400, 200, 200]
 
 
+def test_only_so_many_requests_may_be_sent_ahead(server: Server):
+    probe = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
+    assert answers_to(server, REQUEST + probe * 2_000) == [200] * (1 + MOST_AHEAD)
+    assert is_alive(server)
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_upgrade_is_not_made_and_the_request_is_answered(server: Server, method: str):
     # What Java's client asks of every server at first.
@@ -163,7 +170,9 @@ def test_an_upgrade_is_not_made_and_the_request_is_answered(server: Server, meth
     if method == "GET":
         asked = f"GET /healthz HTTP/1.1\r\nHost: test\r\n{wish}\r\n\r\n".encode()
     half = len(asked) // 2
-    assert answers_to(server, asked[:half], asked[half:] + asked + REQUEST + b"\0") == [200] * 3
+    assert (
+        answers_to(server, asked[:half], asked[half:] + asked * 50 + REQUEST + b"\0") == [200] * 52
+    )
 
 
 def test_what_is_not_http_behind_a_request_does_not_take_its_answer(server: Server):
