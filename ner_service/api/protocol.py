@@ -16,7 +16,7 @@ BAD_REQUEST = Kind(400, "invalid_http", "The request is not HTTP")
 # Bytes from which neither a whole head nor any part of a body comes: no client needs more. What
 # comes in one piece is parsed before it is counted, and may be larger by the piece.
 MOST_UNDIGESTED = 64 * 1024
-# Requests on one connection that wait for those before them: each is parsed when it comes, and kept.
+# Requests on one connection that wait for those before them: each is parsed as it comes, and kept.
 # Behind the last of them the connection is closed.
 MOST_AHEAD = 100
 # Bytes a second that a client has to read; the timer allows this much time on top.
