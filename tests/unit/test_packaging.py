@@ -22,6 +22,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 
 SERVING_SET = {
     "fastapi",
+    "httptools",
     "numpy",
     "onnxruntime",
     "prometheus-client",
