@@ -55,7 +55,10 @@ class _LossyStream:
         except RuntimeError:
             self.flush()
             return
-        self._flush_soon(loop)
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + GATHER_SECONDS
+            loop.call_later(GATHER_SECONDS, self.flush)
 
     debug = info = warning = msg
 
@@ -65,12 +68,6 @@ class _LossyStream:
             self._lines.append(line)
         else:
             self.msg(line)
-
-    def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = time.monotonic()
-        if now >= self._due:
-            self._due = now + GATHER_SECONDS
-            loop.call_later(GATHER_SECONDS, self.flush)
 
     def error(self, line: str) -> None:
         self.msg(line)

@@ -78,7 +78,7 @@ class TimedProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
             return
         if self._undigested > MOST_UNDIGESTED:
-            self.send_400_response(f"expected a head of at most {MOST_UNDIGESTED} bytes")
+            self.send_400_response(f"expected a head or more body within {MOST_UNDIGESTED} bytes")
             return
         self._set_read_timer()
 
