@@ -158,15 +158,27 @@ def _training(metrics: Metrics) -> str:
             f"The weights are the mean of those of {names}, which have one beginning "
             "(Wortsman et al. 2022); what follows is told of the last of them."
         )
+    if "shrunk" in metrics:
+        larger = metrics["shrunk"]
+        lines.append(
+            "The network was made smaller when it was trained (`training.shrink`): "
+            f"`{larger['from']}` has {larger['hidden_width']} units in each direction and word "
+            f"rows of {larger['word_width']} numbers. What follows is told of its training."
+        )
     lines.append(table(["", ""], rows))
     if curve and curve["dev_f1"]:
         lines.append(f"![Learning curve]({CURVE_PLOT})")
     config_file = training["config_file"]
     if config_file and training["texts"]:
-        mean = ", and `python -m training.average`" if "averaged" in metrics else ""
+        commands = {"averaged": "average", "shrunk": "shrink"}
+        behind = "".join(
+            f", and `python -m training.{command}`"
+            for key, command in commands.items()
+            if key in metrics
+        )
         lines.append(
             f"Again: `python -m training.self_train --config {config_file}`, with teachers that "
-            f"label the texts{mean}; docs/training.md has the commands."
+            f"label the texts{behind}; docs/training.md has the commands."
         )
     elif config_file:
         lines.append(

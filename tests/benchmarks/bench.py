@@ -20,6 +20,7 @@ class Sizes:
 
     Attributes:
         rounds: runs of everything that is timed; contenders take turns.
+        http_rounds: the same of requests to a server, whose times vary most.
         stories: of the corpus, for the race against the peers and for the stages.
         kernel_tokens: read at each point of the kernel's curves.
         latency_requests: a round, one after the other.
@@ -30,6 +31,7 @@ class Sizes:
     """
 
     rounds: int = 5
+    http_rounds: int = 21
     stories: int = 2000
     kernel_tokens: int = 40_000
     latency_requests: int = 400
@@ -41,6 +43,7 @@ class Sizes:
 
 QUICK = Sizes(
     rounds=2,
+    http_rounds=2,
     stories=60,
     kernel_tokens=1000,
     latency_requests=20,

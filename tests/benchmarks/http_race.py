@@ -38,9 +38,9 @@ def measure(bench: Bench) -> dict[str, Any]:
             together = _repeated(requests, sizes.load_requests)
             latency[name] = lambda p=port, r=alone: statistics.median(ask(p, r, clients=1)[1])
             load[name] = lambda p=port, r=together: len(r) / ask(p, r, clients=_CLIENTS)[0]
-        seconds = in_turn(latency, sizes.rounds)
+        seconds = in_turn(latency, sizes.http_rounds)
         say("  one client")
-        rates = in_turn(load, sizes.rounds)
+        rates = in_turn(load, sizes.http_rounds)
         say(f"  {_CLIENTS} clients")
     return {
         "sentence_words": _SENTENCE_WORDS,
