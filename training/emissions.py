@@ -88,9 +88,7 @@ def read_emissions(
         if not layout.slot_count:
             continue
         offset = begins[-1]
-        (places,) = words.look_up([document.tokens.texts])
-        rows = np.full(layout.slot_count, BOUNDARY_ROW, dtype=np.int32)
-        rows[layout.token_slots] = places
+        rows = row_ids_of(words, document)
         windows = layout.windows
         emissions.append(
             finish(emission_steps(backend, words.matrix, rows, windows, len(config.tags)))
@@ -111,6 +109,14 @@ def read_emissions(
         marks,
         np.delete(np.arange(len(scores)), marks),
     )
+
+
+def row_ids_of(words: WordRows, document: PreparedDocument) -> NDArray[np.int32]:
+    """The row of each slot of a document, (slots,), as `WordRows.look_up` numbers them."""
+    (places,) = words.look_up([document.tokens.texts])
+    row_ids = np.full(document.layout.slot_count, BOUNDARY_ROW, dtype=np.int32)
+    row_ids[document.layout.token_slots] = places
+    return row_ids
 
 
 @dataclass(frozen=True, slots=True)

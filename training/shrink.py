@@ -21,7 +21,7 @@ from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.onnx_backend import OnnxBackend
-from ner_service.inference.rows import BOUNDARY_ROW, WordRows
+from ner_service.inference.rows import WordRows
 from ner_service.inference.states import state_steps
 from ner_service.inference.steps import finish
 from ner_service.inference.torch_backend import load_network
@@ -31,6 +31,7 @@ from training.calibration import calibrate, fitted_metrics
 from training.cases import make_cases, prepared
 from training.corpus import Corpus, iter_documents, load_split
 from training.describe import describe_model
+from training.emissions import row_ids_of
 from training.export import write_model
 from training.metrics_file import read_metrics
 from training.seen import load_keys, save_keys
@@ -103,9 +104,7 @@ def observe(
         layout = document.layout
         if not layout.slot_count:
             continue
-        (places,) = words.look_up([document.tokens.texts])
-        row_ids = np.full(layout.slot_count, BOUNDARY_ROW, dtype=np.int32)
-        row_ids[layout.token_slots] = places
+        row_ids = row_ids_of(words, document)
         found, _ = finish(state_steps(backend, words.matrix, row_ids, layout.windows))
         rows.add(words.matrix[row_ids])
         states.add(found[np.arange(layout.slot_count)])
