@@ -17,20 +17,14 @@ import torch
 
 from ner_service.artifact import Artifact, VectorTable, load_artifact
 from ner_service.artifact.locate import resolve_model
-from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.inference.torch_backend import load_network
-from training.calibration import calibrate, fitted_metrics
 from training.corpus import load_split
-from training.describe import describe_model
 from training.export import write_model
 from training.metrics_file import Metrics, read_metrics, texts_behind
-from training.report import finish
-from training.seen import load_keys, save_keys
+from training.report import report_derived
 from training.start import signature
 from training.usage import OneLineParser, run_command
-
-logger = logging.getLogger("training")
 
 
 def average(models: Sequence[Path], output: Path) -> list[str]:
@@ -70,10 +64,6 @@ def average(models: Sequence[Path], output: Path) -> list[str]:
             for table, own in zip(last.config.vector_tables, tables, strict=True)
         },
     )
-    keys = load_keys(models[-1])
-    if keys is not None:
-        save_keys(output, keys)
-    write_manifest(output)
     return [artifact.config.name for artifact in artifacts]
 
 
@@ -117,20 +107,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _average(models: Sequence[str], output: Path, corpus: str) -> None:
     paths = [resolve_model(model) for model in models]
+    made: Metrics = {"averaged": average(paths, output)}
     told = read_metrics(paths[-1]) or {}
-    names = average(paths, output)
-    _, found = calibrate(output, load_split(corpus, split="validation"))
-    logger.info("temperature %.4f", found.temperature)
-    metrics: Metrics = {name: told[name] for name in ("training", "curve") if name in told}
-    if "training" in metrics:
+    if "training" in told:
         # A model that ended with gold windows alone went on from one that had learnt from texts.
-        metrics["training"] = {**metrics["training"], "texts": texts_behind(paths)}
-    metrics |= {
-        "model": describe_model(output),
-        "averaged": names,
-        **fitted_metrics(None, found),
-    }
-    finish(output, metrics)
+        made["training"] = {**told["training"], "texts": texts_behind(paths)}
+    report_derived(output, paths[-1], load_split(corpus, split="validation"), made)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ from training.usage import OneLineParser, run_command
 
 logger = logging.getLogger(__name__)
 
+_HISTORY = ("training", "curve", "averaged", "shrunk")
+"""What a model's metrics tell of how it came to be."""
+
 
 def report_training(
     path: Path,
@@ -131,6 +134,26 @@ def report_seeds(
         rows[asked.key] = {"title": asked.title, "conditions": conditions}
     names = [model.name for model in models]
     finish(path, metrics | {"seeds": {"models": names, "sets": rows}})
+
+
+def report_derived(path: Path, source: Path, development: Corpus, made: Metrics) -> None:
+    """Fit the temperature of a model that was made from trained ones, and write its card.
+
+    Args:
+        path: the model directory.
+        source: the model whose training is told of, and whose entities are known from training.
+        development: what the temperature is fitted on.
+        made: how it was made, for the card; goes before what `source` tells.
+    """
+    keys = load_keys(source)
+    if keys is not None:
+        save_keys(path, keys)
+        write_manifest(path)
+    _, found = calibrate(path, development)
+    logger.info("temperature %.4f", found.temperature)
+    told = read_metrics(source) or {}
+    kept = {name: told[name] for name in _HISTORY if name in told}
+    finish(path, kept | {"model": describe_model(path), **fitted_metrics(None, found)} | made)
 
 
 def finish(path: Path, metrics: Metrics) -> None:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ner_service.artifact import Artifact, load_artifact
 from ner_service.artifact.locate import resolve_model
-from ner_service.artifact.store import write_manifest
 from ner_service.errors import ConfigError
 from ner_service.inference.features import WordFeaturizer
 from ner_service.inference.onnx_backend import OnnxBackend
@@ -26,19 +25,13 @@ from ner_service.inference.states import state_steps
 from ner_service.inference.steps import finish
 from ner_service.inference.torch_backend import load_network
 from ner_service.tagger import PreparedDocument, Tagger
-from training import report
-from training.calibration import calibrate, fitted_metrics
 from training.cases import make_cases, prepared
 from training.corpus import Corpus, iter_documents, load_split
-from training.describe import describe_model
 from training.emissions import row_ids_of
 from training.export import write_model
-from training.metrics_file import read_metrics
-from training.seen import load_keys, save_keys
+from training.report import report_derived
 from training.self_train import read_texts
 from training.usage import OneLineParser, run_command
-
-logger = logging.getLogger("training")
 
 _PROJECTION = "word_encoder.projection"
 _OUTPUT = "sentence_encoder.output"
@@ -263,6 +256,8 @@ def shrink(
         word_width=_asked("word-width", word_width, network.word_width),
         hidden_width=_asked("units", units, network.hidden_width),
     )
+    if smaller == network:
+        raise ConfigError("expected a word-width or units that are less than the model's")
     rows, states = observe(artifact, corpus, texts, tokens=tokens)
     weights = {name: array.astype(np.float64) for name, array in artifact.weights.items()}
     if smaller.word_width < network.word_width:
@@ -279,10 +274,6 @@ def shrink(
         vocabulary=artifact.vocabulary,
         vector_tables={table.name: own for table, own in tables},
     )
-    keys = load_keys(model)
-    if keys is not None:
-        save_keys(output, keys)
-        write_manifest(output)
 
 
 def _asked(name: str, wanted: int | None, there: int) -> int:
@@ -325,24 +316,14 @@ def _shrink(options: Namespace) -> None:
         word_width=options.word_width,
         units=options.units,
     )
-    development = load_split(options.development, split="validation")
-    _, found = calibrate(options.output, development)
-    logger.info("temperature %.4f", found.temperature)
-    told = read_metrics(model) or {}
     larger = load_artifact(model).config
-    report.finish(
-        options.output,
-        {name: told[name] for name in ("training", "curve", "averaged") if name in told}
-        | {
-            "model": describe_model(options.output),
-            "shrunk": {
-                "from": larger.name,
-                "word_width": larger.network.word_width,
-                "hidden_width": larger.network.hidden_width,
-            },
-            **fitted_metrics(None, found),
-        },
-    )
+    shrunk = {
+        "from": larger.name,
+        "word_width": larger.network.word_width,
+        "hidden_width": larger.network.hidden_width,
+    }
+    development = load_split(options.development, split="validation")
+    report_derived(options.output, model, development, {"shrunk": shrunk})
 
 
 def _mixed(texts: Iterable[str]) -> list[str]:

@@ -275,6 +275,8 @@ def test_raw_texts_are_looked_at_as_well_up_to_so_many_tokens(tmp_path):
     [
         ({"units": 0}, "units: expected from 1 to 8, got 0"),
         ({"units": 9}, "units: expected from 1 to 8, got 9"),
+        ({}, "expected a word-width or units that are less than the model's"),
+        ({"units": 8, "word_width": 10}, "less than the model's"),
         ({"word_width": 11}, "word-width: expected from 1 to 10, got 11"),
     ],
 )
