@@ -42,7 +42,6 @@ if TYPE_CHECKING:  # whoever has rules has loaded what reads them; a start witho
     from ner_service.rules import RuleSet
 
 _EXAMPLES_AT_ONCE = 256
-_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,22 +366,14 @@ class Tagger:
         self, documents: Sequence[PreparedDocument]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Row of every slot of all documents, one behind the other, and which are boundaries."""
+        rows: list[int] = []
         boundaries: list[int] = []
-        first_slot = 0
-        for document in documents:
-            layout = document.layout
+        places = self._rows.look_up([document.tokens.texts for document in documents])
+        for document, words in zip(documents, places, strict=True):
+            layout, first_slot = document.layout, len(rows)
             boundaries += [first_slot + slot for slot in layout.boundaries]
-            first_slot += layout.slot_count
-        found = self._rows.look_up([document.tokens.texts for document in documents])
-        words = found[0] if len(found) == 1 else np.concatenate(found)
-        if not boundaries:
-            return words, _NONE
-        marks = np.array(boundaries)
-        is_token = np.full(first_slot, fill_value=True)
-        is_token[marks] = False
-        rows = np.full(first_slot, BOUNDARY_ROW, dtype=np.int32)
-        rows[is_token] = words  # slots are in the order of the tokens
-        return rows, marks
+            rows += layout.in_slots(words, at_boundaries=BOUNDARY_ROW)
+        return np.array(rows, dtype=np.int32), np.array(boundaries, dtype=np.int64)
 
 
 def ruled(document: Document, rules: "Sequence[RuleSet]") -> Document:

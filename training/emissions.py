@@ -114,9 +114,8 @@ def read_emissions(
 def row_ids_of(words: WordRows, document: PreparedDocument) -> NDArray[np.int32]:
     """The row of each slot of a document, (slots,), as `WordRows.look_up` numbers them."""
     (places,) = words.look_up([document.tokens.texts])
-    row_ids = np.full(document.layout.slot_count, BOUNDARY_ROW, dtype=np.int32)
-    row_ids[document.layout.token_slots] = places
-    return row_ids
+    row_ids = document.layout.in_slots(places, at_boundaries=BOUNDARY_ROW)
+    return np.array(row_ids, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)

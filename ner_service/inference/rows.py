@@ -51,8 +51,17 @@ class WordRows:
         vectors = featurizer.vectors(boundary.vector_rows)
         self.matrix[BOUNDARY_ROW] = backend.encode_words(boundary, vectors)[0]
 
-    def look_up(self, documents: Sequence[Sequence[str]]) -> list[NDArray[np.int32]]:
+    def look_up(self, documents: Sequence[Sequence[str]]) -> list[list[int]]:
         """Place in `matrix` of every word of each document, valid until the next call."""
+        known = self._ids
+        place = known.__getitem__
+        try:  # in short texts mostly every word is known, in long ones an early one is not
+            return [list(map(place, words)) for words in documents]
+        except KeyError:
+            self._learn(documents)
+        return [list(map(place, words)) for words in documents]
+
+    def _learn(self, documents: Sequence[Sequence[str]]) -> None:
         known = self._ids
         distinct = set(chain.from_iterable(documents))
         missing = distinct.difference(known)
@@ -63,12 +72,7 @@ class WordRows:
             missing = distinct
             # More different words at once than the cache holds: this once it is larger.
             self._begin(max(len(missing), self._capacity))
-        if missing:
-            self._add(sorted(missing, key=len))  # words of like length share a batch
-        place = known.__getitem__
-        return [
-            np.fromiter(map(place, words), dtype=np.int32, count=len(words)) for words in documents
-        ]
+        self._add(sorted(missing, key=len))  # words of like length share a batch
 
     def _begin(self, capacity: int) -> None:
         boundary = self.matrix[BOUNDARY_ROW]

@@ -9,6 +9,7 @@ and nothing has to be searched.
 
 from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +41,7 @@ Found = list[tuple[int, int, int, float]]
 """Spans: first step, step behind the last, tag of the first, probability."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
+class _Sums(NamedTuple):
     """Sums over the paths of a segment.
 
     Attributes:
@@ -168,7 +168,7 @@ class SingleDecoder:
         """The path that has more than half of the probability, if there is one."""
         path = (sums.alpha * sums.beta).argmax(axis=1)
         moved = sums.steps[_STEPS[1 : len(path)], path[1:], path[:-1]]
-        weight = sums.alpha[0, path[0]] * moved.prod() * self.last[path[-1]]
+        weight = sums.alpha[0, path[0]] * np.multiply.reduce(moved) * self.last[path[-1]]
         likely: list[int] = path.tolist()
         return likely if weight > _SURE * sums.total else None
 

@@ -68,7 +68,21 @@ class Layout:
     @property
     def token_slots(self) -> NDArray[np.int64]:
         """Slot of each token."""
-        return np.delete(np.arange(self.slot_count), self.boundaries)
+        is_token = np.ones(self.slot_count, dtype=np.bool_)
+        is_token[self.boundaries] = False
+        return is_token.nonzero()[0]
+
+    def in_slots(self, values: list[int], *, at_boundaries: int) -> list[int]:
+        """Put the tokens' values in their slots, and the same value at every boundary."""
+        filled: list[int] = []
+        begin = 0
+        for count, slot in enumerate(self.boundaries):
+            end = slot - count
+            filled += values[begin:end]
+            filled.append(at_boundaries)
+            begin = end
+        filled += values[begin:]
+        return filled
 
     def token_at(self, slot: int) -> int:
         """Token index of a slot that is no boundary."""
