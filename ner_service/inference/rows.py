@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ner_service.inference.backend import Backend
 from ner_service.inference.features import WordFeaturizer

@@ -57,9 +57,21 @@ class _Sums(NamedTuple):
     total: float
 
 
+class _Workspace:
+    """Room for the sums of one segment after the other, and lists of its rows.
+
+    To make a view of a row takes about as long as to multiply by it, so all are made beforehand.
+    """
+
+    def __init__(self, tag_count: int) -> None:
+        self.steps = np.empty((LONGEST, tag_count, tag_count))
+        self.alpha, self.beta = np.empty((2, LONGEST, tag_count))
+        self.moves, self.ahead, self.behind = list(self.steps), list(self.alpha), list(self.beta)
+
+
 @dataclass(frozen=True, slots=True)
 class SingleDecoder:
-    """The CRF's weights in the forms that are needed here.
+    """The CRF's weights in the forms that are needed here. Not for several threads at once.
 
     Attributes:
         weights: the CRF's, tempered.
@@ -74,6 +86,7 @@ class SingleDecoder:
         last: (K,) exp(end).
         longest: steps after which a sum could be too great.
         largest: of the legal moves' scores, either sign.
+        room: for the sums, which are good until the next segment.
     """
 
     weights: DecodingWeights
@@ -88,6 +101,7 @@ class SingleDecoder:
     last: Floats
     longest: int
     largest: float
+    room: _Workspace
 
     @classmethod
     def build(
@@ -113,6 +127,7 @@ class SingleDecoder:
                 float(np.abs(scores[scores != FORBIDDEN]).max(initial=0.0))
                 for scores in (weights.start, weights.transitions, weights.end)
             ),
+            _Workspace(len(first)),
         )
 
     def decode(self, emissions: NDArray[np.float32]) -> tuple[list[int], Found]:
@@ -147,22 +162,21 @@ class SingleDecoder:
             return None
         # What `LEAST_EMISSION` would lift does not count here: see `_LEAST_TOTAL`.
         weights = np.exp(emissions - peaks[:, None], dtype=np.float64)
-        steps = self.moves * weights[:, :, None]
-        alpha, beta = np.empty_like(weights), np.empty_like(weights)
+        room = self.room
+        steps = np.multiply(self.moves, weights[:, :, None], room.steps[:length])
         dot = np.dot
-        # Lists of their rows: to make a view takes about as long as to multiply.
-        moves, ahead, behind = list(steps), list(alpha), list(beta)
+        moves, ahead, behind = room.moves, room.ahead, room.behind
         before = np.multiply(self.first, weights[0], ahead[0])
-        for move, now in zip(moves[1:], ahead[1:], strict=True):
-            before = dot(move, before, now)
+        for place in range(1, length):
+            before = dot(moves[place], before, ahead[place])
         total = float(before.dot(self.last))
         if not total > _LEAST_TOTAL:
             return None
-        after = behind[-1]
+        after = behind[length - 1]
         after[:] = self.last
         for place in range(length - 1, 0, -1):
             after = dot(after, moves[place], behind[place - 1])
-        return _Sums(steps, alpha, beta, total)
+        return _Sums(steps, room.alpha[:length], room.beta[:length], total)
 
     def _likely(self, sums: _Sums) -> list[int] | None:
         """The path that has more than half of the probability, if there is one."""
