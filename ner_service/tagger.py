@@ -258,8 +258,8 @@ class Tagger:
         summed = None if recalled is None else recalled.summed
         decoded = decoder.decode(emissions, segments, boundaries, summed)
         taught = [] if recalled is None else recalled.taught(decoded.spans, decoded.tag_ids)
-        is_token = np.ones(len(row_ids), dtype=np.bool_)
-        is_token[boundaries] = False
+        is_boundary = np.zeros(len(row_ids), dtype=np.bool_)
+        is_boundary[boundaries] = True
         opened = [span.start_token for span in decoded.spans]
         span_places = [bisect_left(opened, first) for first in first_slots]
         answers = []
@@ -299,7 +299,7 @@ class Tagger:
                     document.text,
                     entities,
                     document.tokens,
-                    tag_ids[is_token[begin:end]],
+                    tag_ids[~is_boundary[begin:end]],
                     analysis,
                 )
             )
