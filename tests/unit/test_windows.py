@@ -90,6 +90,18 @@ def test_short_sentences_share_a_segment() -> None:
     assert layout.segments == [(0, 6), (6, 10)]
 
 
+@given(layouts())
+def test_values_of_tokens_stand_in_their_slots_and_one_value_at_every_boundary(
+    case: tuple[list[int], int, int, Layout],
+) -> None:
+    layout = case[3]
+    filled = layout.in_slots(list(range(layout.token_count)), at_boundaries=-1)
+    slow = [-1] * layout.slot_count
+    for token, slot in enumerate(layout.token_slots.tolist()):
+        slow[slot] = token
+    assert filled == slow
+
+
 def test_windows_move_with_their_document() -> None:
     assert Window(0, 10, 2, 8).moved(5) == Window(5, 15, 7, 13)
 
