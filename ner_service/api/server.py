@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from ner_service.api.app import create_app
 from ner_service.api.logs import configure_library_logs, drop_unwritten, make_logger
-from ner_service.api.protocol import TimedProtocol
+from ner_service.api.protocol import PIECE, TimedProtocol
 from ner_service.api.service import Service
 from ner_service.api.settings import Settings
 from ner_service.api.transport import GatheringTransport
@@ -155,6 +155,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def _protocol(settings: Settings) -> type[TimedProtocol]:
     class Protocol(TimedProtocol):
+        room = memoryview(bytearray(PIECE))
         header_seconds = settings.header_timeout_seconds
         write_seconds = settings.write_timeout_seconds
 
