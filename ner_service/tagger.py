@@ -143,6 +143,7 @@ class Tagger:
             config.name, artifact.version, config.scheme, config.labels, config.tags
         )
         self._config = config
+        self._tag_count = len(config.tags)
         self._vocabulary = artifact.vocabulary
         featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
         self._backend = backend
@@ -241,7 +242,7 @@ class Tagger:
             states, emissions = yield from state_steps(self._backend, matrix, row_ids, windows)
         else:
             emissions = yield from emission_steps(
-                self._backend, matrix, row_ids, windows, len(self._config.tags)
+                self._backend, matrix, row_ids, windows, self._tag_count
             )
         if self._consistency.weight:
             decoder.force_boundaries(emissions, boundaries)

@@ -6,7 +6,7 @@ also seqeval's strict reading. Pure functions; nothing here knows of text or of 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ _BEGINS = "BS"
 _ENDS = "ES"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """Tokens `start_token` up to, not including, `end_token`, that carry `label`."""
 
     start_token: int

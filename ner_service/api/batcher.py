@@ -35,7 +35,7 @@ class Job:
         """Start with no results; to be called in the event loop that will wait."""
         self.tagger = tagger
         self.parts = parts
-        self.costs = [max(int(len(part.tokens) * effort_of(part.wanted)), 1) for part in parts]
+        self.costs = _costs(parts)
         self.results: list[Document | Exception] = [_NOT_YET] * len(parts)
         self.missing = len(parts)
         self.loop = asyncio.get_running_loop()
@@ -99,16 +99,18 @@ class Batcher:
         # The loop that will look at the queue soon.
         self._awake: asyncio.AbstractEventLoop | None = None
 
-    def run_here(self, job: Job) -> list[Document | Exception] | None:
-        """Run a job at once if nothing waits and nothing runs; else return None.
+    def run_here(
+        self, tagger: Tagger, parts: Sequence[PreparedDocument]
+    ) -> list[Document | Exception] | None:
+        """Run a request at once if nothing waits and nothing runs; else return None.
 
-        For a small job this is quicker than waking the thread and being woken by it.
+        For a small one this is quicker than waking the thread and being woken by it.
         """
         if self._in_work or self._is_alone or self._queue or self._alone:
             return None
         begin = time.perf_counter()
-        results = _tag_or_fail(job.tagger, job.parts)
-        self._count(job.parts, sum(job.costs), begin)
+        results = _tag_or_fail(tagger, parts)
+        self._count(parts, sum(_costs(parts)), begin)
         return results
 
     async def run(self, job: Job) -> list[Document | Exception]:
@@ -213,6 +215,10 @@ class Batcher:
         self._metrics.count_batch(len(parts), tokens, end - begun)
         self._observe(cost, end - max(begun, self._last_end))
         self._last_end = end
+
+
+def _costs(parts: Sequence[PreparedDocument]) -> list[int]:
+    return [max(int(len(part.tokens) * effort_of(part.wanted)), 1) for part in parts]
 
 
 def _tag_or_fail(tagger: Tagger, parts: Sequence[PreparedDocument]) -> list[Document | Exception]:

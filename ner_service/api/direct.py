@@ -29,9 +29,11 @@ class JSONBytes(Response):
             (b"content-type", b"application/json"),
         ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send it."""
-        await super().__call__(scope, receive, send)
+        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(head)
+        await send({"type": "http.response.body", "body": self.body})
         self._then()
 
 

@@ -129,17 +129,13 @@ class TimedProtocol(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_message_begin()
         self._stage = Stage.HEAD
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; nobody reads those behind a body."""
-        if self._stage is Stage.HEAD:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Let the application take over."""
         if len(self.pipeline) == MOST_AHEAD:
             raise httptools.HttpParserError("too many requests are sent ahead")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            self.headers = []  # what comes behind the body is none of the request's
             self._stage = Stage.BODY
             self._undigested = 0
 

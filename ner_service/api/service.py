@@ -186,8 +186,9 @@ class Service:
                 [] if isinstance(document, NerError) else cut(document, tokens=turn)
                 for document in prepared
             ]
-            job = Job(model.tagger, [piece for group in pieces for piece in group])
-            results = iter(await self._run(job, size, arrived, receive) if job.parts else ())
+            parts = [piece for group in pieces for piece in group]
+            found = await self._run(model.tagger, parts, size, arrived, receive) if parts else ()
+            results = iter(found)
         outcomes: list[Outcome] = []
         for document, group in zip(prepared, pieces, strict=True):
             if isinstance(document, NerError):
@@ -196,7 +197,7 @@ class Service:
                 outcomes.append(join(document, _sound([next(results) for _ in group])))
         if options.rules:
             outcomes = await self._apart_in_time(size, partial(_ruled, outcomes, options), arrived)
-        self.metrics.count_tokens(model.info.name, sum(len(p.tokens) for p in job.parts))
+        self.metrics.count_tokens(model.info.name, sum([len(part.tokens) for part in parts]))
         return outcomes
 
     async def apart(self, size: int, work: Callable[[], T]) -> T:
@@ -237,21 +238,27 @@ class Service:
             raise too_late(seconds) from None
 
     async def _run(
-        self, job: Job, size: int, arrived: float, receive: Receive | None
+        self,
+        tagger: Tagger,
+        parts: Sequence[PreparedDocument],
+        size: int,
+        arrived: float,
+        receive: Receive | None,
     ) -> list[Document | Exception]:
         if size <= TINY:
             # Alone, there is nothing to batch; but others may have arrived at the same time.
-            if self._is_alone(job) and (self.requests is None or len(self.requests) > 1):
+            if self._is_alone(parts) and (self.requests is None or len(self.requests) > 1):
                 await asyncio.sleep(0)
-            if self._is_alone(job) and (results := self._batcher.run_here(job)) is not None:
-                return results
+            if self._is_alone(parts) and (here := self._batcher.run_here(tagger, parts)):
+                return here
+        job = Job(tagger, parts)
         seconds = self.settings.deadline_seconds
         deadline = arrived + seconds
         with Watch(self._watches, job.future, receive=receive, deadline=deadline, seconds=seconds):
             return await self._batcher.run(job)
 
-    def _is_alone(self, job: Job) -> bool:
-        return self.admission.documents == len(job.parts)
+    def _is_alone(self, parts: Sequence[PreparedDocument]) -> bool:
+        return self.admission.documents == len(parts)
 
 
 def _sound(parts: Sequence[Document | Exception]) -> list[Document]:

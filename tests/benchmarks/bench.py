@@ -31,7 +31,7 @@ class Sizes:
     """
 
     rounds: int = 5
-    http_rounds: int = 21
+    http_rounds: int = 41
     stories: int = 2000
     kernel_tokens: int = 40_000
     latency_requests: int = 400
