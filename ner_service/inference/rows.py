@@ -57,10 +57,10 @@ class WordRows:
         try:  # in short texts mostly every word is known, in long ones an early one is not
             return [list(map(place, words)) for words in documents]
         except KeyError:
-            self._learn(documents)
+            self._add_missing(documents)
         return [list(map(place, words)) for words in documents]
 
-    def _learn(self, documents: Sequence[Sequence[str]]) -> None:
+    def _add_missing(self, documents: Sequence[Sequence[str]]) -> None:
         known = self._ids
         distinct = set(chain.from_iterable(documents))
         missing = distinct.difference(known)

@@ -70,7 +70,7 @@ def document_of(case: CRFCase, segments: list[int] | None = None) -> DecodedDocu
 def spans_of(case: CRFCase, layout: Layout, paths: Sequence[NDArray[np.int64]]) -> list[Span]:
     """The spans of one path a segment, over the slots of all."""
     return [
-        replace(span, start_token=span.start_token + start, end_token=span.end_token + start)
+        Span(span.start_token + start, span.end_token + start, span.label)
         for (start, _), path in zip(layout.segments, paths, strict=True)
         for span in spans_from_tags([case.crf.tags[tag] for tag in path], case.scheme)
     ]
