@@ -29,11 +29,9 @@ class JSONBytes(Response):
             (b"content-type", b"application/json"),
         ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(head)
-        await send({"type": "http.response.body", "body": self.body})
+        await super().__call__(scope, receive, send)
         self._then()
 
 

@@ -197,7 +197,7 @@ class Service:
                 outcomes.append(join(document, _sound([next(results) for _ in group])))
         if options.rules:
             outcomes = await self._apart_in_time(size, partial(_ruled, outcomes, options), arrived)
-        self.metrics.count_tokens(model.info.name, sum([len(part.tokens) for part in parts]))
+        self.metrics.count_tokens(model.info.name, sum(len(part.tokens) for part in parts))
         return outcomes
 
     async def apart(self, size: int, work: Callable[[], T]) -> T:
@@ -249,8 +249,10 @@ class Service:
             # Alone, there is nothing to batch; but others may have arrived at the same time.
             if self._is_alone(parts) and (self.requests is None or len(self.requests) > 1):
                 await asyncio.sleep(0)
-            if self._is_alone(parts) and (here := self._batcher.run_here(tagger, parts)):
-                return here
+            if self._is_alone(parts):
+                results = self._batcher.run_here(tagger, parts)
+                if results is not None:
+                    return results
         job = Job(tagger, parts)
         seconds = self.settings.deadline_seconds
         deadline = arrived + seconds

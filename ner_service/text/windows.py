@@ -68,9 +68,7 @@ class Layout:
     @property
     def token_slots(self) -> NDArray[np.int64]:
         """Slot of each token."""
-        is_token = np.ones(self.slot_count, dtype=np.bool_)
-        is_token[self.boundaries] = False
-        return is_token.nonzero()[0]
+        return np.delete(np.arange(self.slot_count), self.boundaries)
 
     def in_slots(self, values: list[int], *, at_boundaries: int) -> list[int]:
         """Put the tokens' values in their slots, and the same value at every boundary."""

@@ -1,6 +1,7 @@
 """The server over real sockets: limits, half-sent requests, slow readers, what is not HTTP."""
 
 import concurrent.futures
+import contextlib
 import json
 import socket
 import time
@@ -199,6 +200,23 @@ def test_a_flood_from_which_nothing_comes_is_refused(server: Server, flood: byte
     status, body = answer(server, flood)
     assert (status, body["code"]) == (400, "invalid_http")
     assert is_alive(server)
+
+
+def test_connections_whose_requests_come_in_turns_do_not_mix(server: Server):
+    texts = [" ".join([letter * 5] * 20) for letter in "abcd"]
+    bodies = [json.dumps({"text": text, "include": ["tokens"]}).encode() for text in texts]
+    requests = [head(length=len(body)) + body for body in bodies]
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in texts]
+        for begin, end in ((0, 11), (11, -70), (-70, -30), (-30, None)):
+            for connection, request in zip(connections, requests, strict=True):
+                connection.sendall(request[begin:end])
+            time.sleep(0.05)
+        for connection, text in zip(connections, texts, strict=True):
+            status, body = read_answer(connection)
+            assert status == 200
+            (document,) = json.loads(body)["documents"]
+            assert [token["text"] for token in document["tokens"]] == text.split()
 
 
 def test_trailers_are_not_read_as_headers(server: Server):
