@@ -3,7 +3,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -121,7 +121,9 @@ def test_closing_ends_everybody_at_once_and_may_be_done_twice(tiny_model: Path):
             time.sleep(0.01)
         nursery.close()
         connection.settimeout(PATIENCE)
-        assert connection.recv(1) == b""
+        # It is reset where the worker was killed before it had read what it was sent.
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
     assert not Path(f"/proc/{process}").exists()
     while any(is_alive(worker) for worker in workers):
         assert time.monotonic() < deadline
