@@ -42,6 +42,9 @@ _SAFETENSORS_TYPES = {
 # What reading a file of the wrong content ends in; deeply nested JSON ends in a RecursionError.
 _DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
+_CONFIGS = TypeAdapter(ArtifactConfig)  # made once: it takes as long as reading the other files
+_WORD_LISTS = TypeAdapter(dict[str, tuple[str, ...]])
+
 Weights = Mapping[str, NDArray[Any]]
 
 
@@ -85,7 +88,7 @@ def save_artifact(
             arrays[f"{_VECTORS}{name}.{column.name}"] = getattr(table, column.name)
     save_file(arrays, path / WEIGHTS)
     (path / WEIGHTS).chmod(0o644)  # the library writes for the owner alone
-    (path / CONFIG).write_bytes(TypeAdapter(ArtifactConfig).dump_json(config, indent=2) + b"\n")
+    (path / CONFIG).write_bytes(_CONFIGS.dump_json(config, indent=2) + b"\n")
     lists = {name: getattr(vocabulary, name) for name in ("words", "characters", "shapes")}
     (path / VOCABULARY).write_text(
         json.dumps(lists, ensure_ascii=True, indent=0) + "\n", encoding="utf-8"
@@ -182,7 +185,7 @@ def _load_config(file: Path) -> ArtifactConfig:
             raise ArtifactError(
                 f"{file}: schema version {schema} is newer than this program's {SCHEMA_VERSION}"
             )
-        config = TypeAdapter(ArtifactConfig).validate_python(raw)
+        config = _CONFIGS.validate_python(raw)
     except (*_DAMAGES, ConfigError) as error:
         raise ArtifactError(f"{file}: {' '.join(str(error).split())}") from None
     return config
@@ -190,7 +193,7 @@ def _load_config(file: Path) -> ArtifactConfig:
 
 def _load_vocabulary(file: Path) -> Vocabulary:
     try:
-        lists = TypeAdapter(dict[str, tuple[str, ...]]).validate_json(file.read_bytes())
+        lists = _WORD_LISTS.validate_json(file.read_bytes())
         return Vocabulary(lists["words"], lists["characters"], lists["shapes"])
     except (ValueError, KeyError) as error:
         raise ArtifactError(f"{file}: {' '.join(str(error).split())}") from None

@@ -2,5 +2,5 @@
 
 Reading order: `options` (what a job is), `records` (what is read and what comes back), `tagging`
 (a shard to its result, a function of the shard alone); then `job`, and on one machine `local`,
-`nursery` and `worker` (the processes).
+`nursery`, `fork_server` and `worker` (the processes).
 """

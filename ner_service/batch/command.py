@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ner_service.batch.nursery import Nursery
+from ner_service.starting import everything_stays
 
 _Inputs = Annotated[list[str], typer.Argument(help="Files, folders, globs; - is standard input.")]
 
@@ -84,11 +85,12 @@ def tag(
     """Find the names in files of any size. Exit code 3: some records were rejected."""
     # The nursery first: it imports as much as this process does, and needs as long.
     with closing(Nursery()) if engine == "local" else nullcontext() as nursery:
-        from ner_service.batch.job import run_job
-        from ner_service.batch.names import output_format_of
-        from ner_service.batch.options import Options
-        from ner_service.batch.plan import Plan
-        from ner_service.batch.progress import describe_summary, write_summary
+        with everything_stays():
+            from ner_service.batch.job import run_job
+            from ner_service.batch.names import output_format_of
+            from ner_service.batch.options import Options
+            from ner_service.batch.plan import Plan
+            from ner_service.batch.progress import describe_summary, write_summary
 
         format_by_name, compression = output_format_of(output)
         options = Options(

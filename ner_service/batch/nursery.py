@@ -71,7 +71,7 @@ class Nursery:
         with theirs:
             process = subprocess.Popen(
                 # -P: a file in the working directory must not stand in for a library.
-                [sys.executable, "-P", "-m", "ner_service.batch.worker"],
+                [sys.executable, "-P", "-m", "ner_service.batch.fork_server"],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 env=environment,

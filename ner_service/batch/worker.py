@@ -1,23 +1,19 @@
 """A worker process: shards in, results out, over one connection.
 
-It is forked by `main`, the program that `nursery` starts, and ends when its connection is closed,
-which is what happens when the process that started it ends in any way.
+It is forked by `fork_server` and ends when its connection is closed, which is what happens when the
+process that started it ends in any way.
 """
 
 import gc
 import json
-import os
-import signal
-import socket
-import sys
-import traceback
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from ner_service.batch.frames import ERROR, RESULT, receive, send
 from ner_service.batch.options import Options
 from ner_service.batch.shards import Shard, ShardKey, place_of
 from ner_service.errors import NerError
+from ner_service.starting import everything_stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +57,19 @@ class ShardTagger:
         from ner_service.tagger import Tagger
 
         self._options = settings.options
-        self._tagger = Tagger.load(
-            settings.model,
-            backend=settings.options.backend,
-            precision=settings.options.precision,
-            threads=1,
-        )
+        with everything_stays():
+            self._tagger = Tagger.load(
+                settings.model,
+                backend=settings.options.backend,
+                precision=settings.options.precision,
+                threads=1,
+            )
         version = self._tagger.info.version
         if version != settings.version:
             raise NerError(
                 f"{settings.model}: changed while the job ran: "
                 f"version {settings.version} at the start, {version} now"
             )
-        gc.freeze()  # the model stays; no later collection need look at it
 
     def tag(self, payload: bytes, digest: str) -> bytes:
         """Tag a shard.
@@ -96,48 +92,6 @@ class ShardTagger:
             gc.collect()
 
 
-def main() -> None:
-    """Fork a worker for each connection that comes in at standard input, until that is closed."""
-    os.dup2(2, 1)  # what a library prints is seen, and is not the job's output
-    # What every worker needs is imported here, once, but ONNX Runtime: it starts a thread.
-    import ner_service.batch.tagging  # noqa: F401
-
-    gc.freeze()  # no collection in a worker need look at it, and its pages stay shared
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers: they just end
-    with socket.socket(fileno=0) as control:
-        while _next_connection(control):
-            pass
-
-
-def _next_connection(control: socket.socket) -> bool:
-    """Fork a worker for the next connection; False if there will be none."""
-    message, files, *_ = socket.recv_fds(control, 1, 1)
-    if not message:
-        return False
-    with socket.socket(fileno=files[0]) as connection:
-        if os.fork() == 0:
-            _be_worker(control, connection)
-    return True
-
-
-def _be_worker(control: socket.socket, connection: socket.socket) -> NoReturn:
-    """Serve shards from a connection and end."""
-    control.close()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    status = 1
-    try:
-        with connection.makefile("rb") as inbound, connection.makefile("wb") as outbound:
-            serve(inbound, outbound)
-        status = 0
-    except (BrokenPipeError, ConnectionResetError):  # the job has ended
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
-
-
 def serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
     """Tag shard after shard until the input ends; the first frame holds the settings."""
     first = receive(inbound)
@@ -151,6 +105,3 @@ def serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
     except NerError as error:
         send(outbound, ERROR, str(error).encode("utf-8", "backslashreplace"))
 
-
-if __name__ == "__main__":
-    main()

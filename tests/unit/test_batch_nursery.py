@@ -49,7 +49,7 @@ def nursery_process() -> int:
     while time.monotonic() < deadline:
         for child in descendants(os.getpid()):
             # What a process that has ended was called is nowhere to be read.
-            if b"ner_service.batch.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"ner_service.batch.fork_server" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return child
         time.sleep(0.01)
     raise TimeoutError("no nursery")

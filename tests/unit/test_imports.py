@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 # Lowest first: a unit (module or package directly below ner_service) imports only from its own
 # layer or from lower ones.
 LAYERS = (
-    ("errors",),
+    ("errors", "starting"),
     ("text", "tags", "artifact"),
     ("network", "entities"),
     ("inference",),
