@@ -147,7 +147,7 @@ class Tagger:
         self._vocabulary = artifact.vocabulary
         featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
         self._backend = backend
-        self._rows = WordRows(backend, featurizer, width=config.network.word_width)
+        self._rows = WordRows(backend, featurizer)
         self._consistency = Consistency.of(artifact)
         self._decoder = Decoder(artifact)
         self._analyser = Analyser.build(config.tags, config.scheme, self._decoder.weights)
@@ -234,7 +234,8 @@ class Tagger:
             segments += [(a + offset, b + offset) for a, b in layout.segments]
         row_ids, boundaries = self._slots(documents)
         # What the cache holds now: while these steps wait, it may be emptied.
-        matrix, forms, era = self._rows.matrix, self._rows.forms, self._rows.era
+        matrix, era = self._rows.matrix, self._rows.era
+        forms = self._rows.forms[row_ids] if self._consistency.weight else None
         recalled: Recalled | None = None
         decoder, analyser = self._decoder, self._analyser
         taught_any = len(self.memory) > 0 and len(windows) > 0
@@ -244,9 +245,9 @@ class Tagger:
             emissions = yield from emission_steps(
                 self._backend, matrix, row_ids, windows, self._tag_count
             )
-        if self._consistency.weight:
+        if forms is not None:
             decoder.force_boundaries(emissions, boundaries)
-            self._consistency.share(emissions, forms[row_ids], first_slots, segments)
+            self._consistency.share(emissions, forms, first_slots, segments)
         if taught_any:
             texts = [document.tokens.texts for document in documents]
             words = CachedWords(texts, np.delete(row_ids, boundaries), era)

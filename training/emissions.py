@@ -77,7 +77,7 @@ def read_emissions(
     """Run the network over documents, as the tagger does; words do not share their labels yet."""
     config = artifact.config
     featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
-    words = WordRows(backend, featurizer, width=config.network.word_width)
+    words = WordRows(backend, featurizer)
     emissions = [np.zeros((0, len(config.tags)), dtype=np.float32)]
     forms = [np.zeros(0, dtype=np.int32)]
     boundaries: list[int] = []

@@ -90,7 +90,7 @@ def observe(
     backend = OnnxBackend(artifact.path, threads=1)
     tagger = Tagger(artifact, backend)
     featurizer = WordFeaturizer(config.network, artifact.vocabulary, artifact.vector_tables)
-    words = WordRows(backend, featurizer, width=config.network.word_width)
+    words = WordRows(backend, featurizer)
     rows = Moments(config.network.word_width)
     states = Moments(config.network.state_width)
     for document in chain(_gold(tagger, corpus), _raw(tagger, texts, tokens)):

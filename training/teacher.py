@@ -74,7 +74,7 @@ class Teacher:
             backend = OnnxBackend(artifact.path, threads=threads)
             network = artifact.config.network
             featurizer = WordFeaturizer(network, artifact.vocabulary, artifact.vector_tables)
-            self._members.append((backend, WordRows(backend, featurizer, width=network.word_width)))
+            self._members.append((backend, WordRows(backend, featurizer)))
         weights = [Decoder(artifact).weights for artifact in artifacts]
         labels = Consistency.of(artifacts[0]).labels
         consistency = float(np.mean([artifact.config.consistency for artifact in artifacts]))

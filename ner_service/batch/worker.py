@@ -104,4 +104,3 @@ def serve(inbound: BinaryIO, outbound: BinaryIO) -> None:
             send(outbound, RESULT, tagger.tag(payload, digest.decode()))
     except NerError as error:
         send(outbound, ERROR, str(error).encode("utf-8", "backslashreplace"))
-

@@ -38,31 +38,29 @@ def emission_steps(
         return only
     emissions = np.empty((len(row_ids), tag_count), dtype=np.float32)
     for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
-        rows = matrix.take(row_ids[slots], axis=0)  # quicker than indexing
+        rows = matrix.take(row_ids.take(slots), axis=0)  # quicker than indexing
         output = yield partial(backend.encode_sentences, rows, lengths)
-        emissions[slots[kept]] = output[kept]
+        emissions[slots.take(kept)] = output.reshape(-1, tag_count).take(kept, axis=0)
     return emissions
 
 
 def window_batches(
     windows: Sequence[Window], most_slots: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]]:
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Windows as the network takes them, at most so many padded slots at once.
 
     Yields:
         The slots of a batch (T, B), the windows' lengths (B,), and which of the slots a window
-        answers for (T, B).
+        answers for, as places in the flattened (T * B).
     """
-    all_lengths = np.array([window.stop - window.start for window in windows], dtype=np.int64)
+    columns = np.array(windows, dtype=np.int64).reshape(-1, len(Window._fields)).T
+    all_lengths = columns[1] - columns[0]
     for chosen in batches_by_length(all_lengths, most_slots):
-        batch = [windows[index] for index in chosen]
+        starts, _, keep_from, keep_to = columns[:, chosen]
         lengths = all_lengths[chosen]
-        starts = np.array([window.start for window in batch])
-        slots = slot_grid(starts, lengths)
-        keep_from = np.array([window.keep_start for window in batch])
-        keep_to = np.array([window.keep_stop for window in batch])
-        steps = np.arange(len(slots))[:, None] + starts
-        yield slots, lengths, (steps >= keep_from) & (steps < keep_to)
+        steps = np.arange(int(lengths[0]))[:, None] + starts
+        kept = np.flatnonzero((steps >= keep_from) & (steps < keep_to))
+        yield slot_grid(starts, lengths), lengths, kept
 
 
 def batches_by_length(lengths: NDArray[np.int64], slots: int) -> Iterator[NDArray[np.int64]]:

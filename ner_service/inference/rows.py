@@ -1,9 +1,10 @@
 """The bounded cache of word rows: everything below the recurrence, computed once a word."""
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ner_service.inference.backend import Backend
 from ner_service.inference.features import WordFeaturizer
@@ -12,6 +13,14 @@ BOUNDARY_ROW = 0
 NO_FORM = -1
 CAPACITY = 60_000
 _BATCH = 512
+
+
+class _Places(dict[str, int]):
+    """Places by word, counted from 1; whoever asks for a new word's gives it the next one."""
+
+    def __missing__(self, word: str) -> int:
+        place = self[word] = len(self) + 1
+        return place
 
 
 class WordRows:
@@ -24,8 +33,6 @@ class WordRows:
     Attributes:
         matrix: (R, width), the rows. Those that are there stay while somebody has the matrix: an
             era that begins has another.
-        forms: (R,) a number for the word of each row, the same for words that differ in case alone;
-            `NO_FORM` for the boundary's; likewise.
         era: how often it was emptied; within one, a row is one word's.
     """
 
@@ -34,63 +41,76 @@ class WordRows:
         backend: Backend,
         featurizer: WordFeaturizer,
         *,
-        width: int,
         capacity: int = CAPACITY,
     ) -> None:
-        """Hold up to `capacity` rows of `width` numbers."""
+        """Hold up to `capacity` rows."""
         self._backend = backend
         self._featurizer = featurizer
         self._capacity = capacity
-        self._ids: dict[str, int] = {}
+        self._places = _Places()
         self._form_ids: dict[str, int] = {}
+        self._without_form: list[str] = []  # the latest words
         self.era = 0
-        self.matrix = np.empty((capacity + 1, width), dtype=np.float32)
-        self.forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
         boundary = featurizer.boundary()
         vectors = featurizer.vectors(boundary.vector_rows)
-        self.matrix[BOUNDARY_ROW] = backend.encode_words(boundary, vectors)[0]
+        self._boundary = backend.encode_words(boundary, vectors)[0]
+        self._make_room(capacity)
+
+    @property
+    def forms(self) -> NDArray[np.int32]:
+        """(R,) a number for the word of each row, the same for words that differ in case alone.
+
+        `NO_FORM` for the boundary's. As with `matrix`, those that are there stay.
+        """
+        first = len(self._places) + 1 - len(self._without_form)
+        number = self._form_ids.setdefault
+        for place, word in enumerate(self._without_form, start=first):
+            form = word.lower()
+            # A word in lower case is its own form: no second copy is kept.
+            self._forms[place] = number(word if word == form else form, len(self._form_ids))
+        self._without_form.clear()
+        return self._forms
 
     def look_up(self, documents: Sequence[Sequence[str]]) -> list[list[int]]:
         """Place in `matrix` of every word of each document, valid until the next call."""
-        known = self._ids
-        place = known.__getitem__
-        try:  # in short texts mostly every word is known, in long ones an early one is not
-            return [list(map(place, words)) for words in documents]
-        except KeyError:
-            self._add_missing(documents)
+        known = len(self._places)
+        found = self._find(documents)
+        if len(self._places) > self._capacity:
+            self._places.clear()
+            self._form_ids.clear()
+            self._without_form.clear()
+            self.era += 1
+            known = 0
+            found = self._find(documents)
+            # More different words at once than the cache holds: this once it is larger.
+            self._make_room(max(len(self._places), self._capacity))
+        if len(self._places) > known:
+            self._fill(known)
+        return found
+
+    def _find(self, documents: Sequence[Sequence[str]]) -> list[list[int]]:
+        place = self._places.__getitem__
         return [list(map(place, words)) for words in documents]
 
-    def _add_missing(self, documents: Sequence[Sequence[str]]) -> None:
-        known = self._ids
-        distinct = set(chain.from_iterable(documents))
-        missing = distinct.difference(known)
-        if len(known) + len(missing) > self._capacity:
-            known.clear()
-            self._form_ids.clear()
-            self.era += 1
-            missing = distinct
-            # More different words at once than the cache holds: this once it is larger.
-            self._begin(max(len(missing), self._capacity))
-        self._add(sorted(missing, key=len))  # words of like length share a batch
+    def _make_room(self, capacity: int) -> None:
+        self.matrix = np.empty((capacity + 1, len(self._boundary)), dtype=np.float32)
+        self.matrix[BOUNDARY_ROW] = self._boundary
+        self._forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
 
-    def _begin(self, capacity: int) -> None:
-        boundary = self.matrix[BOUNDARY_ROW]
-        self.matrix = np.empty((capacity + 1, len(boundary)), dtype=np.float32)
-        self.matrix[BOUNDARY_ROW] = boundary
-        self.forms = np.full(capacity + 1, NO_FORM, dtype=np.int32)
-
-    def _add(self, words: list[str]) -> None:
-        first = len(self._ids) + 1
-        for begin in range(0, len(words), _BATCH):
-            batch = words[begin : begin + _BATCH]
-            features = self._featurizer.features(batch)
-            vectors = self._featurizer.vectors(features.vector_rows)
-            self.matrix[first + begin : first + begin + len(batch)] = self._backend.encode_words(
-                features, vectors
-            )
-        number = self._form_ids.setdefault
-        for place, word in enumerate(words, start=first):
-            form = word.lower()
-            # A word in lower case is its own form: no second copy is kept.
-            self.forms[place] = number(word if word == form else form, len(self._form_ids))
-        self._ids.update(zip(words, range(first, first + len(words)), strict=True))
+    def _fill(self, known: int) -> None:
+        """Work out the rows of all words but the first `known`."""
+        places = self._places
+        new = list(islice(reversed(places), len(places) - known))[::-1]
+        try:
+            ordered = sorted(new, key=len)  # words of like length share a batch
+            for begin in range(0, len(ordered), _BATCH):
+                batch = ordered[begin : begin + _BATCH]
+                features = self._featurizer.features(batch)
+                vectors = self._featurizer.vectors(features.vector_rows)
+                rows = self._backend.encode_words(features, vectors)
+                self.matrix[[places[word] for word in batch]] = rows
+        except BaseException:  # a place without a row must not be found
+            for word in new:
+                del places[word]
+            raise
+        self._without_form += new

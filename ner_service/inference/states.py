@@ -62,13 +62,13 @@ def state_steps(
     places = np.zeros(len(row_ids), dtype=np.int64)
     end = 0
     for slots, lengths, kept in window_batches(windows, backend.slots_a_batch):
-        rows = matrix.take(row_ids[slots], axis=0)
+        rows = matrix.take(row_ids.take(slots), axis=0)
         states, output = yield partial(backend.encode_states, rows, lengths)
         if emissions is None:
             emissions = np.empty((len(row_ids), output.shape[2]), dtype=np.float32)
-        own = slots[kept]
-        emissions[own] = output[kept]
-        places[own] = end + np.flatnonzero(kept)
+        own = slots.take(kept)
+        emissions[own] = output.reshape(-1, output.shape[2]).take(kept, axis=0)
+        places[own] = end + kept
         outputs.append(states.reshape(-1, states.shape[2]))
         firsts.append(end)
         end += slots.size

@@ -36,7 +36,7 @@ _STAGES: tuple[tuple[str, Any, str], ...] = (
     ("sentence starts", tagger_module, "sentence_starts"),
     ("windows", tagger_module, "lay_out"),
     ("look-up", WordRows, "look_up"),
-    ("features of new words", WordRows, "_add"),
+    ("features of new words", WordRows, "_fill"),
     ("word encoder", OnnxBackend, "encode_words"),
     ("batches", tagger_module, "emission_steps"),
     ("shared labels", Consistency, "share"),

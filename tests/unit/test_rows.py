@@ -21,20 +21,21 @@ class CountingBackend(OnnxBackend):
 
 
 @pytest.fixture(scope="module")
-def parts(tiny_model) -> tuple[CountingBackend, WordFeaturizer, int]:
+def parts(tiny_model) -> tuple[CountingBackend, WordFeaturizer]:
     artifact = load_artifact(tiny_model)
-    network = artifact.config.network
-    featurizer = WordFeaturizer(network, artifact.vocabulary, artifact.vector_tables)
-    return CountingBackend(tiny_model), featurizer, network.word_width
+    featurizer = WordFeaturizer(
+        artifact.config.network, artifact.vocabulary, artifact.vector_tables
+    )
+    return CountingBackend(tiny_model), featurizer
 
 
 def cache(parts, capacity: int) -> WordRows:
-    backend, featurizer, width = parts
-    return WordRows(backend, featurizer, width=width, capacity=capacity)
+    backend, featurizer = parts
+    return WordRows(backend, featurizer, capacity=capacity)
 
 
 def row_of(parts, word: str) -> np.ndarray:
-    backend, featurizer, _ = parts
+    backend, featurizer = parts
     features = featurizer.features([word])
     return backend.encode_words(features, featurizer.vectors(features.vector_rows))[0]
 
@@ -79,6 +80,18 @@ def test_word_is_encoded_once(parts):
     rows.look_up([["a", "b", "a"], ["b"]])
     rows.look_up([["b", "a"]])
     assert parts[0].encoded - before == 2
+
+
+def test_words_whose_rows_failed_are_not_taken_for_known(parts, monkeypatch):
+    rows = cache(parts, 5)
+    rows.look_up([["a"]])
+    with monkeypatch.context() as broken:
+        broken.setattr(parts[0], "encode_words", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rows.look_up([["a", "b", "c"]])
+    (places,) = rows.look_up([["c", "a"]])
+    for word, place in zip(["c", "a"], places, strict=True):
+        np.testing.assert_allclose(rows.matrix[place], row_of(parts, word), atol=1e-6)
 
 
 def test_cache_stays_within_its_capacity(parts):
