@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
-from ner_service.batch.command import tag
+from ner_service.batch.command import early_nursery, tag
 from ner_service.errors import NerError
 from ner_service.redaction.command import redact, restore
 from ner_service.teaching.command import feedback_app, memory_app
@@ -102,7 +102,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        result = app(arguments, prog_name="ner-service", standalone_mode=False)
+        # Reading the command line takes as long as half of what workers import.
+        with early_nursery(arguments) as nursery:
+            result = app(arguments, prog_name="ner-service", standalone_mode=False, obj=nursery)
     except TyperException as error:
         print(f"ner-service: {one_line(error.format_message())}", file=sys.stderr)
         return error.exit_code

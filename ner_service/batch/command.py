@@ -1,6 +1,7 @@
 """`ner-service tag`: what the command line says, as a job. Heavy imports wait until it runs."""
 
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +15,18 @@ _Inputs = Annotated[list[str], typer.Argument(help="Files, folders, globs; - is 
 EXIT_REJECTED = 3
 
 
+@contextmanager
+def early_nursery(arguments: Sequence[str]) -> Iterator[Nursery | None]:
+    """The nursery of a `tag` on this machine, started before the command line is read."""
+    if arguments[:1] == ["tag"] and not {"--help", "ray", "--engine=ray"} & {*arguments}:
+        with closing(Nursery()) as nursery:
+            yield nursery
+    else:
+        yield None
+
+
 def tag(
+    context: typer.Context,
     inputs: _Inputs,
     model: Annotated[str, typer.Option(help="Name or path of a model.")] = "conll2003",
     output: Annotated[
@@ -83,53 +95,51 @@ def tag(
     summary: Annotated[Path | None, typer.Option(help="File for the summary, JSON.")] = None,
 ) -> int:
     """Find the names in files of any size. Exit code 3: some records were rejected."""
-    # The nursery first: it imports as much as this process does, and needs as long.
-    with closing(Nursery()) if engine == "local" else nullcontext() as nursery:
-        with everything_stays():
-            from ner_service.batch.job import run_job
-            from ner_service.batch.names import output_format_of
-            from ner_service.batch.options import Options
-            from ner_service.batch.plan import Plan
-            from ner_service.batch.progress import describe_summary, write_summary
+    with everything_stays():
+        from ner_service.batch.job import run_job
+        from ner_service.batch.names import output_format_of
+        from ner_service.batch.options import Options
+        from ner_service.batch.plan import Plan
+        from ner_service.batch.progress import describe_summary, write_summary
 
-        format_by_name, compression = output_format_of(output)
-        options = Options(
-            input_format=input_format,
-            unit=unit,
-            text_field=text_field,
-            id_field=id_field,
-            keep=_names(keep) or (),
-            token_column=token_column,
-            delimiter=delimiter,
-            labels=_names(labels),
-            threshold=parse_threshold(threshold or []),
-            offset_unit=offset_unit,
-            backend=backend,
-            precision=precision,
-            output_format=output_format or format_by_name,
-            compression=compression,
-            scheme=scheme,
-            shard_documents=shard_documents,
-            max_document=max_document,
-            max_line_bytes=max_line_bytes,
-        )
-        plan = Plan(
-            inputs=tuple(inputs),
-            output=output,
-            engine=engine,
-            address=address,
-            workers=workers,
-            fresh=fresh,
-            strict=strict,
-            quiet=quiet,
-            nursery=nursery,
-        )
-        done = run_job(plan, model, options)
-        if summary is not None:
-            write_summary(summary, done)
-        if not quiet:
-            typer.echo(f"ner-service: {describe_summary(done)}", err=True)
-        return EXIT_REJECTED if done.rejected else 0
+    format_by_name, compression = output_format_of(output)
+    options = Options(
+        input_format=input_format,
+        unit=unit,
+        text_field=text_field,
+        id_field=id_field,
+        keep=_names(keep) or (),
+        token_column=token_column,
+        delimiter=delimiter,
+        labels=_names(labels),
+        threshold=parse_threshold(threshold or []),
+        offset_unit=offset_unit,
+        backend=backend,
+        precision=precision,
+        output_format=output_format or format_by_name,
+        compression=compression,
+        scheme=scheme,
+        shard_documents=shard_documents,
+        max_document=max_document,
+        max_line_bytes=max_line_bytes,
+    )
+    plan = Plan(
+        inputs=tuple(inputs),
+        output=output,
+        engine=engine,
+        address=address,
+        workers=workers,
+        fresh=fresh,
+        strict=strict,
+        quiet=quiet,
+        nursery=context.obj,
+    )
+    done = run_job(plan, model, options)
+    if summary is not None:
+        write_summary(summary, done)
+    if not quiet:
+        typer.echo(f"ner-service: {describe_summary(done)}", err=True)
+    return EXIT_REJECTED if done.rejected else 0
 
 
 def _names(value: str | None) -> tuple[str, ...] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ner_service.batch.command import parse_threshold
+from ner_service.batch.command import early_nursery, parse_threshold
 from ner_service.batch.plan import Summary
 from ner_service.batch.progress import Progress, describe_summary, write_summary
 from ner_service.batch.records import ShardHead
@@ -43,6 +43,21 @@ def test_errors_are_one_line_and_usage_errors_are_told_apart(arguments: tuple[st
     assert done.stdout == b""
     assert done.stderr.startswith(b"ner-service: ")
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "starts"),
+    [
+        (["tag", "in.txt", "--engine", "local"], True),
+        (["tag", "in.txt", "--engine", "ray"], False),
+        (["tag", "--help"], False),
+        (["models"], False),
+        ([], False),
+    ],
+)
+def test_workers_begin_to_start_where_some_will_be_needed(arguments: list[str], starts: bool):
+    with early_nursery(arguments) as nursery:
+        assert (nursery is not None) == starts
 
 
 def test_a_summary_is_one_line_for_people():
