@@ -38,8 +38,8 @@ def word_shape(word: str) -> str:
 
     `McDonald's` gives `XxXx'x`; only the first 8 places are kept.
     """
-    if word.isascii() and word.isalpha() and (word.islower() or word.isupper()):
-        return "x" if word.islower() else "X"  # most words, told at once
+    if word.isascii() and word.isalpha() and (word.islower() or word.isupper() or word.istitle()):
+        return "x" if word.islower() else "X" if word.isupper() else "Xx"  # most words, at once
     outline = ""
     for character in word:
         if character.isupper():
@@ -187,11 +187,12 @@ class VectorTable:
         found[forms.owners[hits[::-1]]] = self.rows[places[hits[::-1]]]
         return found
 
-    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Vectors of the given rows, (N, D); zero for -1."""
-        vectors: NDArray[np.float32] = self.values[rows].astype(np.float32)
-        vectors *= self.scales[rows][:, None]
-        vectors[rows < 0] = 0.0
+    def gather(
+        self, rows: NDArray[np.int64], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Vectors of the given rows, (N, D), into `out` if given; zero for -1."""
+        scales = np.where(rows < 0, np.float32(0.0), self.scales[rows])
+        vectors: NDArray[np.float32] = np.multiply(self.values[rows], scales[:, None], out=out)
         return vectors
 
 

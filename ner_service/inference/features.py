@@ -1,6 +1,6 @@
 """Words to numbers: the one place where it happens, for training and serving alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,7 @@ class WordFeaturizer:
         self._tail = config.character_tail
         self._vocabulary = vocabulary
         self._tables = tuple(vector_tables)
+        self._character_ids = _by_code_point(vocabulary.character_ids)
 
     def features(self, words: Sequence[str]) -> WordFeatures:
         """Columns for the given words, each of which depends on that word alone."""
@@ -79,10 +80,13 @@ class WordFeaturizer:
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Vectors of rows (N, tables), the tables side by side, (N, D)."""
-        parts = [table.gather(rows[:, index]) for index, table in enumerate(self._tables)]
-        if not parts:
-            return np.zeros((len(rows), 0), dtype=np.float32)
-        return np.concatenate(parts, axis=1)
+        widths = [table.width for table in self._tables]
+        vectors = np.empty((len(rows), sum(widths)), dtype=np.float32)
+        begin = 0
+        for index, (table, width) in enumerate(zip(self._tables, widths, strict=True)):
+            table.gather(rows[:, index], out=vectors[:, begin : begin + width])
+            begin += width
+        return vectors
 
     def _vector_rows(self, words: Sequence[str]) -> NDArray[np.int64]:
         rows = np.full((len(words), len(self._tables)), -1, dtype=np.int64)
@@ -98,9 +102,17 @@ class WordFeaturizer:
             word if len(word) <= head + tail else word[:head] + word[len(word) - tail :]
             for word in words
         ]
-        lookup = self._vocabulary.character_ids.get
-        found = [lookup(character, _UNKNOWN_CHARACTER) for character in "".join(read)]
+        code_points = np.frombuffer("".join(read).encode("utf-32-le", "surrogatepass"), np.uint32)
+        found = self._character_ids[np.minimum(code_points, len(self._character_ids) - 1)]
         lengths = np.fromiter(map(len, read), dtype=np.int64, count=len(read))
         ids = np.zeros((len(words), head + tail), dtype=np.int64)
         ids[np.arange(head + tail) < lengths[:, None]] = found
         return ids
+
+
+def _by_code_point(ids: Mapping[str, int]) -> NDArray[np.int64]:
+    """The id of every code point up to the last known one; behind it, one more for all others."""
+    known = {ord(character): number for character, number in ids.items() if len(character) == 1}
+    table = np.full(max(known, default=-1) + 2, _UNKNOWN_CHARACTER, dtype=np.int64)
+    table[[*known]] = [*known.values()]
+    return table

@@ -59,6 +59,15 @@ def test_short_word_is_padded_behind_and_unknown_characters_are_one(featurizer):
     assert found.tolist() == [2, 1, *[0] * (HEAD + TAIL - 2)]
 
 
+@given(words)
+def test_characters_are_those_of_a_look_up_one_by_one(featurizer, words):
+    found = featurizer.features(words).characters
+    for word, ids in zip(words, found, strict=True):
+        read = word if len(word) <= HEAD + TAIL else word[:HEAD] + word[-TAIL:]
+        expected = [VOCABULARY.character_ids.get(character, 1) for character in read]
+        assert ids.tolist() == [*expected, *[0] * (HEAD + TAIL - len(read))]
+
+
 def test_word_without_tail_is_cut_at_its_head():
     network = replace(tiny_config().network, character_tail=0)
     featurizer = WordFeaturizer(network, VOCABULARY, [])

@@ -1,3 +1,5 @@
+from itertools import groupby
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,6 +34,18 @@ any_word = st.text(min_size=1, max_size=12)
 )
 def test_shape_outlines_a_word(word, shape):
     assert word_shape(word) == shape
+
+
+def sign(character: str) -> str:
+    if character.isupper() or character.islower():
+        return "X" if character.isupper() else "x"
+    return "d" if character.isdigit() else character if character.isascii() else "*"
+
+
+@given(any_word | st.text("aZ", min_size=1, max_size=9))
+def test_shape_is_the_run_of_signs_cut(word):
+    runs = [run for run, _ in groupby(map(sign, word))]
+    assert word_shape(word) == "".join(runs[:8])
 
 
 @given(any_word)
