@@ -5,6 +5,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,15 +15,15 @@ from numpy.typing import NDArray
 from ner_service import tagger as tagger_module
 from ner_service.batch import tagging
 from ner_service.batch.options import Options
+from ner_service.batch.plan import load_settings
 from ner_service.batch.records import Record
 from ner_service.batch.shards import Shard, ShardKey, pack
-from ner_service.batch.tagging import tag_shard
+from ner_service.batch.worker import ShardTagger
 from ner_service.inference import decoder
 from ner_service.inference.consistency import Consistency
 from ner_service.inference.onnx_backend import OnnxBackend
 from ner_service.inference.rows import WordRows
 from ner_service.inference.steps import Steps
-from ner_service.tagger import Tagger
 from tests.benchmarks.bench import Bench, count_words, say
 from tests.benchmarks.timing import ratios, seconds_of, spread
 
@@ -61,14 +62,14 @@ def measure(bench: Bench) -> dict[str, Any]:
     feeds = {precision: _feeds(bench, precision, shards) for precision in times}
     for round_number in range(bench.sizes.rounds):
         for precision, measured in times.items():
-            # A tagger of its own, so that every run meets every word for the first time.
-            tagger = _load(bench, precision)
-            measured["whole"].append(seconds_of(lambda t=tagger: _tag(t, shards)))
+            # A worker of its own, so that every run meets every word for the first time.
+            worker = load_worker(bench.model, precision)
+            measured["whole"].append(seconds_of(lambda w=worker: _tag(w, shards)))
             backend = OnnxBackend(bench.model, precision=precision, threads=1)
             measured["recurrence"].append(
                 seconds_of(lambda b=backend, f=feeds[precision]: _replay(b, f))
             )
-            shares[precision].append(shares_of(_load(bench, precision), shards))
+            shares[precision].append(shares_of(load_worker(bench.model, precision), shards))
             tokens = sum(int(lengths.sum()) for _, lengths in feeds[precision])
         say(f"  round {round_number + 1}")
     return {
@@ -90,8 +91,10 @@ def measure(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _load(bench: Bench, precision: Any) -> Tagger:
-    return Tagger.load(bench.model, backend="onnx", precision=precision, threads=1)
+def load_worker(model: Path, precision: Any) -> ShardTagger:
+    """What a process of the tag command does its work with."""
+    _, settings = load_settings(str(model), Options(backend="onnx", precision=precision))
+    return ShardTagger(settings)
 
 
 def cut_shards(lines: list[bytes]) -> Iterator[Shard]:
@@ -107,9 +110,9 @@ def cut_shards(lines: list[bytes]) -> Iterator[Shard]:
             records, size = [], 0
 
 
-def _tag(tagger: Tagger, shards: list[Shard]) -> None:
+def _tag(worker: ShardTagger, shards: list[Shard]) -> None:
     for shard in shards:
-        tag_shard(tagger, shard, Options())
+        worker.tag(shard.payload, shard.digest)
 
 
 def _feeds(bench: Bench, precision: Any, shards: list[Shard]) -> list[Feed]:
@@ -122,7 +125,7 @@ def _feeds(bench: Bench, precision: Any, shards: list[Shard]) -> list[Feed]:
         return original(self, rows, lengths)
 
     with mock.patch.object(OnnxBackend, "encode_sentences", noting):
-        _tag(_load(bench, precision), shards)
+        _tag(load_worker(bench.model, precision), shards)
     return feeds
 
 
@@ -131,10 +134,10 @@ def _replay(backend: OnnxBackend, feeds: list[Feed]) -> None:
         backend.encode_sentences(rows, lengths)
 
 
-def shares_of(tagger: Tagger, shards: list[Shard]) -> dict[str, float]:
+def shares_of(worker: ShardTagger, shards: list[Shard]) -> dict[str, float]:
     """Each stage's share of a run's time; their sum is 1."""
     with _stage_clocks() as spent:
-        whole = seconds_of(lambda: _tag(tagger, shards))
+        whole = seconds_of(lambda: _tag(worker, shards))
     shares = {stage: seconds / whole for stage, seconds in spent.items()}
     return {**shares, REST: 1.0 - sum(shares.values())}
 

@@ -1,17 +1,17 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from ner_service.tagger import Tagger
-from tests.benchmarks.stages import cut_shards, shares_of
+from tests.benchmarks.stages import cut_shards, load_worker, shares_of
 
 TEXTS = [f"Ines Costa flew from Lisbon to Bank {number} in Spain." for number in range(9)]
 
 
 def test_every_stage_of_tagging_is_clocked():
     lines = [json.dumps({"text": text}).encode() + b"\n" for text in TEXTS]
-    tagger = Tagger.load("models/conll2003", threads=1)
-    shares = shares_of(tagger, list(cut_shards(lines)))
+    worker = load_worker(Path("models/conll2003"), "full")
+    shares = shares_of(worker, list(cut_shards(lines)))
     assert set(shares) == {
         "JSON",
         "tokenise",
