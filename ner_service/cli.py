@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from ner_service.batch.command import early_nursery, tag
 from ner_service.errors import NerError
 from ner_service.redaction.command import redact, restore
+from ner_service.starting import everything_stays
 from ner_service.teaching.command import feedback_app, memory_app
 
 app = typer.Typer(
@@ -53,10 +54,11 @@ def serve(
     ] = None,
 ) -> None:
     """Serve models over HTTP. Every setting is also an environment variable: NER_PORT=9000."""
-    from pydantic import ValidationError
+    with everything_stays():
+        from pydantic import ValidationError
 
-    from ner_service.api.server import serve as run_server
-    from ner_service.api.settings import Settings
+        from ner_service.api.server import serve as run_server
+        from ner_service.api.settings import Settings
 
     given = {
         "host": host,

@@ -62,15 +62,12 @@ def measure(bench: Bench) -> dict[str, Any]:
     feeds = {precision: _feeds(bench, precision, shards) for precision in times}
     for round_number in range(bench.sizes.rounds):
         for precision, measured in times.items():
-            # A worker of its own, so that every run meets every word for the first time.
-            worker = load_worker(bench.model, precision)
-            measured["whole"].append(seconds_of(lambda w=worker: _tag(w, shards)))
-            backend = OnnxBackend(bench.model, precision=precision, threads=1)
-            measured["recurrence"].append(
-                seconds_of(lambda b=backend, f=feeds[precision]: _replay(b, f))
-            )
+            whole, recurrence = _in_turn(bench, precision, shards, feeds[precision])
+            measured["whole"].append(whole)
+            measured["recurrence"].append(recurrence)
             shares[precision].append(shares_of(load_worker(bench.model, precision), shards))
-            tokens = sum(int(lengths.sum()) for _, lengths in feeds[precision])
+            batches = [batch for shard in feeds[precision] for batch in shard]
+            tokens = sum(int(lengths.sum()) for _, lengths in batches)
         say(f"  round {round_number + 1}")
     return {
         "stories": len(lines),
@@ -115,17 +112,36 @@ def _tag(worker: ShardTagger, shards: list[Shard]) -> None:
         worker.tag(shard.payload, shard.digest)
 
 
-def _feeds(bench: Bench, precision: Any, shards: list[Shard]) -> list[Feed]:
-    """Every batch that the sentence encoder is given on the way."""
-    feeds: list[Feed] = []
+def _in_turn(
+    bench: Bench, precision: Any, shards: list[Shard], feeds: list[list[Feed]]
+) -> tuple[float, float]:
+    """Seconds of the whole way and of the recurrence alone, shard by shard: the machine's pace
+    changes from one second to the next.
+    """
+    # A worker of its own, so that every run meets every word for the first time.
+    worker = load_worker(bench.model, precision)
+    backend = OnnxBackend(bench.model, precision=precision, threads=1)
+    whole = recurrence = 0.0
+    for shard, batches in zip(shards, feeds, strict=True):
+        whole += seconds_of(lambda s=shard: worker.tag(s.payload, s.digest))
+        recurrence += seconds_of(lambda b=batches: _replay(backend, b))
+    return whole, recurrence
+
+
+def _feeds(bench: Bench, precision: Any, shards: list[Shard]) -> list[list[Feed]]:
+    """Every batch that the sentence encoder is given on the way, by shard."""
+    feeds: list[list[Feed]] = []
     original = OnnxBackend.encode_sentences
 
     def noting(self: OnnxBackend, rows: Any, lengths: Any) -> NDArray[np.float32]:
-        feeds.append((rows, lengths))
+        feeds[-1].append((rows, lengths))
         return original(self, rows, lengths)
 
+    worker = load_worker(bench.model, precision)
     with mock.patch.object(OnnxBackend, "encode_sentences", noting):
-        _tag(load_worker(bench.model, precision), shards)
+        for shard in shards:
+            feeds.append([])
+            worker.tag(shard.payload, shard.digest)
     return feeds
 
 
