@@ -17,7 +17,10 @@ EXIT_REJECTED = 3
 
 @contextmanager
 def early_nursery(arguments: Sequence[str]) -> Iterator[Nursery | None]:
-    """The nursery of a `tag` on this machine, started before the command line is read."""
+    """The nursery of a `tag` on this machine, started before the command line is read.
+
+    That is a guess: one that is not needed ends unused, and one that is missing is started later.
+    """
     if arguments[:1] == ["tag"] and not {"--help", "ray", "--engine=ray"} & {*arguments}:
         with closing(Nursery()) as nursery:
             yield nursery

@@ -49,7 +49,7 @@ class WordRows:
         self._capacity = capacity
         self._places = _Places()
         self._form_ids: dict[str, int] = {}
-        self._without_form: list[str] = []  # the latest words
+        self._numbered = 0  # words whose forms have a number
         self.era = 0
         boundary = featurizer.boundary()
         vectors = featurizer.vectors(boundary.vector_rows)
@@ -62,30 +62,35 @@ class WordRows:
 
         `NO_FORM` for the boundary's. As with `matrix`, those that are there stay.
         """
-        first = len(self._places) + 1 - len(self._without_form)
+        places = self._places
         number = self._form_ids.setdefault
-        for place, word in enumerate(self._without_form, start=first):
+        for word, place in islice(reversed(places.items()), len(places) - self._numbered):
             form = word.lower()
             # A word in lower case is its own form: no second copy is kept.
             self._forms[place] = number(word if word == form else form, len(self._form_ids))
-        self._without_form.clear()
+        self._numbered = len(places)
         return self._forms
 
     def look_up(self, documents: Sequence[Sequence[str]]) -> list[list[int]]:
         """Place in `matrix` of every word of each document, valid until the next call."""
-        known = len(self._places)
-        found = self._find(documents)
-        if len(self._places) > self._capacity:
-            self._places.clear()
-            self._form_ids.clear()
-            self._without_form.clear()
-            self.era += 1
-            known = 0
+        places = self._places
+        known = len(places)
+        try:
             found = self._find(documents)
-            # More different words at once than the cache holds: this once it is larger.
-            self._make_room(max(len(self._places), self._capacity))
-        if len(self._places) > known:
-            self._fill(known)
+            if len(places) > self._capacity:
+                known = self._numbered = 0
+                places.clear()
+                self._form_ids.clear()
+                self.era += 1
+                found = self._find(documents)
+                # More different words at once than the cache holds: this once it is larger.
+                self._make_room(max(len(places), self._capacity))
+            if len(places) > known:
+                self._fill(known)
+        except BaseException:  # whatever it was: a place without a row must not be found
+            while len(places) > known:
+                places.popitem()  # the latest
+            raise
         return found
 
     def _find(self, documents: Sequence[Sequence[str]]) -> list[list[int]]:
@@ -100,17 +105,11 @@ class WordRows:
     def _fill(self, known: int) -> None:
         """Work out the rows of all words but the first `known`."""
         places = self._places
-        new = list(islice(reversed(places), len(places) - known))[::-1]
-        try:
-            ordered = sorted(new, key=len)  # words of like length share a batch
-            for begin in range(0, len(ordered), _BATCH):
-                batch = ordered[begin : begin + _BATCH]
-                features = self._featurizer.features(batch)
-                vectors = self._featurizer.vectors(features.vector_rows)
-                rows = self._backend.encode_words(features, vectors)
-                self.matrix[[places[word] for word in batch]] = rows
-        except BaseException:  # a place without a row must not be found
-            for word in new:
-                del places[word]
-            raise
-        self._without_form += new
+        # Words of like length share a batch.
+        words = sorted(islice(reversed(places), len(places) - known), key=len)
+        for begin in range(0, len(words), _BATCH):
+            batch = words[begin : begin + _BATCH]
+            features = self._featurizer.features(batch)
+            vectors = self._featurizer.vectors(features.vector_rows)
+            rows = self._backend.encode_words(features, vectors)
+            self.matrix[[places[word] for word in batch]] = rows

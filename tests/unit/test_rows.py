@@ -82,16 +82,36 @@ def test_word_is_encoded_once(parts):
     assert parts[0].encoded - before == 2
 
 
-def test_words_whose_rows_failed_are_not_taken_for_known(parts, monkeypatch):
+@pytest.mark.parametrize("size", [2, 20])
+def test_words_whose_rows_failed_are_not_taken_for_known(parts, monkeypatch, size):
     rows = cache(parts, 5)
     rows.look_up([["a"]])
+    assert rows.forms[1] != NO_FORM
+    new = [str(number) for number in range(size)]
     with monkeypatch.context() as broken:
         broken.setattr(parts[0], "encode_words", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            rows.look_up([["a", "b", "c"]])
-    (places,) = rows.look_up([["c", "a"]])
-    for word, place in zip(["c", "a"], places, strict=True):
+            rows.look_up([["a", *new]])
+    assert_right(parts, rows, [new[-1], "a"])
+
+
+def test_a_look_up_that_is_interrupted_leaves_nothing_behind(parts):
+    def interrupted():
+        yield "b"
+        raise KeyboardInterrupt
+
+    rows = cache(parts, 5)
+    with pytest.raises(KeyboardInterrupt):
+        rows.look_up([["a"], interrupted()])
+    assert_right(parts, rows, ["b", "B", "a"])
+
+
+def assert_right(parts, rows: WordRows, words: list[str]) -> None:
+    (places,) = rows.look_up([words])
+    forms = rows.forms[places]
+    for word, place, form in zip(words, places, forms, strict=True):
         np.testing.assert_allclose(rows.matrix[place], row_of(parts, word), atol=1e-6)
+        assert [f == form for f in forms] == [w.lower() == word.lower() for w in words]
 
 
 def test_cache_stays_within_its_capacity(parts):
